@@ -1,0 +1,163 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Layers are targets: an import that the architecture forbids does not compile (ARCHITECTURE.md, "Who may import whom").
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// One library of the shared machinery, in `Shared/<name>`.
+func shared(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Shared/\(name)")
+}
+
+/// The four rooms of a service: pure rules, storage, RPCs, and the executable that wires them.
+func service(_ name: String, domain: [Target.Dependency] = [], api: [Target.Dependency] = []) -> [Target] {
+  let domainName = "\(name)Domain"
+  let storageName = "\(name)Storage"
+  let apiName = "\(name)API"
+  return [
+    .target(name: domainName, dependencies: ["Kernel"] + domain, path: "Services/\(name)/Domain"),
+    .target(
+      name: storageName, dependencies: [.byName(name: domainName), "Kernel", "Mongo", "Reliability", log],
+      path: "Services/\(name)/Store"),
+    .target(
+      name: apiName,
+      dependencies: [.byName(name: domainName), "Kernel", "Messages", "RPC", "Stubs", "Access", "Reliability", log] + api,
+      path: "Services/\(name)/API"),
+    .executableTarget(
+      name: name.lowercased(),
+      dependencies: [
+        .byName(name: domainName), .byName(name: storageName), .byName(name: apiName), "Kernel", "Mongo", "Config",
+        "ServiceRuntime", "Reliability", "Access", "Stubs", "RPC", log,
+      ],
+      path: "Services/\(name)/Main"),
+  ]
+}
+
+/// A suite in `Tests/<folder>`.
+func tests(_ name: String, in folder: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(folder)")
+}
+
+let libraries: [Target] = [
+  .systemLibrary(name: "CNghttp2", path: "Shared/CNghttp2", pkgConfig: "libnghttp2"),
+  .systemLibrary(name: "CMongoc", path: "Shared/CMongoc", pkgConfig: "libmongoc-1.0"),
+  .systemLibrary(name: "CProtobufC", path: "Shared/CProtobufC", pkgConfig: "libprotobuf-c"),
+  .systemLibrary(name: "CArgon2", path: "Shared/CArgon2", pkgConfig: "libargon2"),
+  .target(name: "CProtos", dependencies: ["CProtobufC"], path: "Shared/CProtos"),
+  shared("Kernel", []),
+  shared("Messages", ["Kernel", "CProtos", "CProtobufC"]),
+  shared("HTTP2", ["CNghttp2", nioCore]),
+  shared("Transport", ["HTTP2", nioCore, nioPosix, log]),
+  shared("RPC", ["Kernel", "Messages", "HTTP2", "Transport", nioCore, nioPosix, log]),
+  shared("Stubs", ["Kernel", "Messages", "RPC"]),
+  shared("Mongo", ["Kernel", "CMongoc", log]),
+  shared("Reliability", ["Kernel", "Mongo", "Messages", "RPC", "Stubs", crypto, log]),
+  shared("Config", ["Kernel"]),
+  shared("Telemetry", ["Kernel", log]),
+  shared("Access", ["Kernel", "Messages", "RPC", "Stubs", jwt, log]),
+  shared("HTTP", ["Kernel", "HTTP2", "Transport", nioCore, nioPosix, nioHTTP1, log]),
+  shared(
+    "ServiceRuntime",
+    [
+      "Kernel", "Config", "Telemetry", "RPC", "Transport", "Messages", "Stubs", "Mongo", "Reliability", "Access",
+      "HTTP", argumentParser, log,
+    ]),
+  .target(
+    name: "TestKit", dependencies: ["Kernel", "Mongo", "Messages", "RPC", log], path: "Shared/TestKit"),
+]
+
+let tools: [Target] = [
+  .executableTarget(name: "protogen", path: "Shared/ProtoGen"),
+  .executableTarget(name: "mobo", dependencies: [argumentParser], path: "Shared/Operator"),
+  .executableTarget(
+    name: "bench-echo", dependencies: ["Kernel", "Messages", "RPC", "Stubs", "Transport", argumentParser, log],
+    path: "Shared/BenchEcho"),
+]
+
+let services: [Target] =
+  service("Identity", api: [crypto])
+  + [.target(name: "Passwords", dependencies: ["Kernel", "CArgon2", crypto], path: "Services/Identity/Passwords")]
+  + service("Campaign")
+  + service("Order", api: [crypto])
+  + service("Wallet")
+  + service("Audit")
+  + [
+    .target(
+      name: "GatewayAPI",
+      dependencies: ["Kernel", "Messages", "RPC", "Stubs", "Access", "HTTP", log], path: "Services/Gateway/API"),
+    .executableTarget(
+      name: "gateway",
+      dependencies: [
+        "GatewayAPI", "Kernel", "Config", "ServiceRuntime", "Access", "Stubs", "RPC", "HTTP", log,
+      ],
+      path: "Services/Gateway/Main"),
+  ]
+
+let suites: [Target] = [
+  tests("KernelTests", in: "Unit/Kernel", ["Kernel"]),
+  tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "Stubs"]),
+  tests("RPCTests", in: "Unit/RPC", ["Kernel", "HTTP2", "Transport", "RPC", "Messages", "Stubs", nioCore, nioEmbedded]),
+  tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
+  tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Messages", "Stubs"]),
+  tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),
+  tests("IdentityTests", in: "Unit/Identity", ["Kernel", "IdentityDomain", "IdentityAPI", "Passwords"]),
+  tests("CampaignTests", in: "Unit/Campaign", ["Kernel", "CampaignDomain"]),
+  tests("OrderTests", in: "Unit/Order", ["Kernel", "OrderDomain"]),
+  tests("WalletTests", in: "Unit/Wallet", ["Kernel", "WalletDomain"]),
+  tests("AuditTests", in: "Unit/Audit", ["Kernel", "AuditDomain"]),
+  tests("GatewayTests", in: "Unit/Gateway", ["Kernel", "GatewayAPI", "Messages", "RPC", "HTTP"]),
+  tests(
+    "StoreContractTests", in: "Contract",
+    [
+      "Kernel", "Mongo", "Reliability", "TestKit", "IdentityDomain", "IdentityStorage", "CampaignDomain",
+      "CampaignStorage", "OrderDomain", "OrderStorage", "WalletDomain", "WalletStorage", "AuditDomain", "AuditStorage",
+    ]),
+]
+
+/// `MOBO_TARGETS=WalletTests,wallet` narrows the package to these targets and what they need, so that work on one
+/// part neither builds nor waits for the others.
+func narrowed(_ all: [Target], to names: [String]) -> [Target] {
+  var wanted = Set(names)
+  var grew = true
+  while grew {
+    let before = wanted.count
+    for target in all where wanted.contains(target.name) {
+      for dependency in target.dependencies {
+        switch dependency {
+        case .byNameItem(let name, _), .targetItem(let name, _): wanted.insert(name)
+        default: break
+        }
+      }
+    }
+    grew = wanted.count > before
+  }
+  return all.filter { wanted.contains($0.name) }
+}
+
+let everything = libraries + tools + services + suites
+let targets =
+  Context.environment["MOBO_TARGETS"].map { names in
+    narrowed(everything, to: names.split(separator: ",").map(String.init))
+  } ?? everything
+
+let package = Package(
+  name: "mobo",
+  platforms: [.macOS(.v26)],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto.git", "3.12.3"..<"5.0.0"),
+    .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
+  ],
+  targets: targets,
+  swiftLanguageModes: [.v6]
+)
