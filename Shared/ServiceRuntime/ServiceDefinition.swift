@@ -1,0 +1,73 @@
+import Access
+import Config
+import HTTP
+import Kernel
+import Logging
+import Mongo
+import RPC
+
+/// What makes one executable: its settings, its schema, its seed, and how its parts are put together.
+///
+/// `ServiceProcess.run` does the rest, the same for every executable: arguments, configuration, logs, database,
+/// listeners, health, drain, exit codes.
+public protocol ServiceDefinition: Sendable {
+  /// One of `ServiceName`'s raw values.
+  static var name: String { get }
+
+  associatedtype Settings: ServiceSettings = NoSettings
+
+  /// In order of application. Empty for a service without a database.
+  var migrations: [Migration] { get }
+
+  /// Writes the service's own part of a seed profile (DOMAIN 13); applying it again changes nothing.
+  func seed(_ profile: SeedProfile, _ host: ServiceHost<Settings>) async throws
+
+  /// Builds what the process serves. The database is connected and migrated by now; no listener is bound yet.
+  func assemble(_ host: ServiceHost<Settings>) async throws -> ServiceAssembly
+}
+
+extension ServiceDefinition {
+  public var migrations: [Migration] { [] }
+
+  public func seed(_ profile: SeedProfile, _ host: ServiceHost<Settings>) async throws {}
+}
+
+/// What `assemble` returns.
+public struct ServiceAssembly: Sendable {
+  /// Work that goes on beside the calls, until the process drains: relays, sweeps, saga repetition.
+  public struct BackgroundTask: Sendable {
+    public let name: String
+    /// Returns when its task is cancelled. If it throws or returns early it is logged and started again after a
+    /// pause.
+    public let run: @Sendable () async throws -> Void
+
+    public init(_ name: String, run: @escaping @Sendable () async throws -> Void) {
+      self.name = name
+      self.run = run
+    }
+  }
+
+  public var services: [any ServiceBinding]
+  public var background: [BackgroundTask]
+  /// Where principals come from, if not from identity's GetPrincipal: set by identity alone.
+  public var principals: (any PrincipalSource)?
+  /// Where signing keys come from, if not from identity's GetSigningKeys: set by identity alone.
+  public var signingKeys: (any SigningKeySource)?
+  /// Answers on HTTP_PORT: set by the gateway alone. `/live`, `/ready` and `/health` are answered before it.
+  public var http: (any HTTPHandler)?
+  /// The state of the services behind this one, for Health: name to `ok` or what is wrong. Set by the gateway alone.
+  public var dependencies: (@Sendable () async -> [String: String])?
+
+  public init(
+    services: [any ServiceBinding], background: [BackgroundTask] = [], principals: (any PrincipalSource)? = nil,
+    signingKeys: (any SigningKeySource)? = nil, http: (any HTTPHandler)? = nil,
+    dependencies: (@Sendable () async -> [String: String])? = nil
+  ) {
+    self.services = services
+    self.background = background
+    self.principals = principals
+    self.signingKeys = signingKeys
+    self.http = http
+    self.dependencies = dependencies
+  }
+}

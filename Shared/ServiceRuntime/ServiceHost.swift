@@ -1,0 +1,47 @@
+import Access
+import Config
+import Kernel
+import Logging
+import Mongo
+import RPC
+import Reliability
+
+/// What the process offers to the parts of its service.
+public struct ServiceHost<Settings: ServiceSettings>: Sendable {
+  public let service: ServiceName
+  public let common: CommonSettings
+  public let settings: Settings
+  public let clock: any WallClock
+  public let logger: Logger
+  public let serviceKeys: ServiceKeys
+  /// Verifies access tokens with identity's keys, for parts that see tokens outside a call (the gateway's edge).
+  /// Calls themselves are verified by the runtime.
+  public let verifier: TokenVerifier
+  /// The people behind tokens, asked of identity; not for identity itself.
+  public let principals: any PrincipalSource
+
+  let database: MongoDatabase?
+  let relay: OutboxRelay?
+  let channels: ChannelRegistry
+
+  /// The service's own database. A process without one (the gateway) must not ask.
+  public var mongo: MongoDatabase {
+    guard let database else { preconditionFailure("\(service.rawValue) keeps no database") }
+    return database
+  }
+
+  /// The relay that carries the outbox to audit. The runtime runs it; call `wake` after a commit that appended.
+  public var outbox: OutboxRelay {
+    guard let relay else { preconditionFailure("\(service.rawValue) keeps no outbox") }
+    return relay
+  }
+
+  /// Answers of earlier requests (DOMAIN 0.4).
+  public var requestLog: RequestLog { RequestLog() }
+
+  /// The channel to another service, shared by everybody in the process: it carries the service's credentials,
+  /// the acting user, request id, trace and deadline.
+  public func channel(to other: ServiceName) -> RPCChannel {
+    channels.channel(to: other)
+  }
+}
