@@ -1,0 +1,54 @@
+public import Kernel
+
+/// What the shoppers of one mediator ask to see.
+public struct ProductQuery: Sendable {
+  public let mediatorCode: PartyCode
+  /// The mediator's agency, whose quota counts; nil when it is unknown.
+  public let agencyCode: PartyCode?
+  /// A literal substring of title, brand or platform, in any case.
+  public let search: String?
+  public let platform: String?
+  public let dealType: DealType?
+  public let page: PageRequest
+
+  public init(
+    mediatorCode: PartyCode, agencyCode: PartyCode?, search: String? = nil, platform: String? = nil,
+    dealType: DealType? = nil, page: PageRequest
+  ) {
+    self.mediatorCode = mediatorCode
+    self.agencyCode = agencyCode
+    self.search = search
+    self.platform = platform
+    self.dealType = dealType
+    self.page = page
+  }
+}
+
+/// An active deal and how often it can still be ordered.
+public struct Product: Hashable, Sendable {
+  public let deal: Deal
+  public let remainingSlots: Int64
+
+  public init(deal: Deal, remainingSlots: Int64) {
+    self.deal = deal
+    self.remainingSlots = remainingSlots
+  }
+}
+
+/// Storage of campaigns, assignments, deals and reservations. Each method is one atomic unit.
+public protocol CampaignStore: Sendable {
+  /// Active live deals of a mediator, newest first.
+  func products(_ query: ProductQuery) async throws -> Page<Product>
+
+  /// The deal with its campaign and the assignments of these codes, in one snapshot; nil for an unknown deal.
+  func offer(_ deal: DealID, mediator: PartyCode, agency: PartyCode) async throws -> DealOffer?
+
+  /// Nil when the order never took a slot.
+  func reservation(of order: OrderID) async throws -> Reservation?
+
+  /// Decides by `SlotBook.decide` and commits the change together with its audit entry.
+  ///
+  /// Exact under concurrency: two orders never share the last slot. Throws the decision's failure, or
+  /// `CONCURRENT_MODIFICATION` when every attempt lost against another writer.
+  func apply(_ command: SlotCommand, requestID: String?, at now: Timestamp) async throws -> SlotOutcome
+}
