@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Prepares the machine and runs every test, on free ports and temporary data only. Called by ./mobo test.
+set -euo pipefail
+source deploy/local/lib.sh
+
+swift_tests=yes
+python_tests=yes
+case "${1:-}" in
+  --swift-only) python_tests=no; shift ;;
+  --python-only) swift_tests=no; shift ;;
+esac
+
+prepare_build
+prepare_mongod
+prepare_python deploy/local/requirements-test.txt
+
+say "checking that the generated code is up to date"
+Proto/generate --check
+
+say "building the products and the tests (debug)"
+swift build
+if [ "$swift_tests" = yes ]; then swift build --build-tests; fi
+
+data=$(mktemp -d "${TMPDIR:-/tmp}/mobo-test-XXXXXX")
+finish() {
+  stop_process "$data/mongod.pid" "--port" 20
+  rm -rf "$data"
+}
+trap finish EXIT
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+port=$(free_port)
+say "starting a temporary mongod on port $port"
+start_mongod "$port" "$data" --setParameter enableTestCommands=1
+export MONGODB_URI="mongodb://127.0.0.1:$port/?replicaSet=rs0"
+
+if [ "$swift_tests" = yes ]; then
+  say "Swift tests"
+  swift test --skip-build "$@"
+fi
+if [ "$python_tests" = yes ]; then
+  say "black-box tests with stock clients"
+  export MOBO_BIN_DIR="$PWD/.build/debug" MOBO_MONGOD="$(mongod_path)"
+  [ "$swift_tests" = yes ] && set --
+  "$MOBO_HOME/tools/python/bin/python" -m pytest -c Tests/pytest.ini -p no:cacheprovider Tests "$@"
+fi
