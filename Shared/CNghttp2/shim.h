@@ -1,0 +1,6 @@
+#ifndef MOBO_CNGHTTP2_SHIM_H
+#define MOBO_CNGHTTP2_SHIM_H
+
+#include <nghttp2/nghttp2.h>
+
+#endif

@@ -1,0 +1,40 @@
+/// The bounds of the RPC runtime. Those a deployment may move are fields of a configuration that start from here.
+public enum Limits {
+  /// The largest message taken from a peer, before decompression. The usual default of gRPC, so a stock client
+  /// that never touched its own limits can talk to us in both directions.
+  public static let messageBytesMax = 4 << 20
+
+  /// The largest message sent. Above what any of our receivers accepts (order and gateway: 12 MiB), so that only a
+  /// mistake of ours meets it.
+  public static let sentMessageBytesMax = 16 << 20
+
+  /// All messages of one connection that have arrived in part. Room for several of the largest; many streams that
+  /// each announce 4 MiB meet it first.
+  public static let assemblyBytesMax = 64 << 20
+
+  /// Before this many bytes have arrived, a message's buffer grows with what came, not with what was announced:
+  /// a false length prefix must not cost memory.
+  public static let assemblyReserveMax = 64 << 10
+
+  /// `grpc-message` after percent-encoding, so that a status with all its parts fits a peer's 16 KiB header list.
+  public static let statusMessageBytesMax = 2 << 10
+
+  /// `grpc-status-details-bin` after base64, for the same reason. Details that exceed it are left out.
+  public static let statusDetailsBytesMax = 6 << 10
+
+  /// A correlation id is 36 bytes as a UUID; others use up to twice as much and more.
+  public static let requestIDBytesMax = 128
+
+  /// One attempt between services (DOMAIN 0.4).
+  public static let attemptDeadline = Duration.seconds(5)
+
+  /// `grpc-timeout` has at most eight digits (gRPC over HTTP/2, "Timeout").
+  static let timeoutDigitsMax = 8
+
+  /// Calls of one channel that wait for a connection or for a free stream. At 1000 streams per connection this is
+  /// ten full connections' worth: more would only time out in the queue.
+  public static let queuedCallsMax = 10_000
+
+  /// The pause of transparent retries is zero, so their number is bounded: two, as other implementations do.
+  static let transparentRetriesMax = 2
+}

@@ -1,0 +1,35 @@
+/// Where a server listens and what it grants its peers.
+public struct RPCServerConfiguration: Sendable {
+  public var host: String
+  /// 0 takes any free port; `start()` tells which.
+  public var port: Int
+  /// Event loops of the server's own; nil shares the process's.
+  public var threads: Int?
+  /// The largest request message in bytes. Larger ones are refused from their length prefix.
+  public var messageBytesMax: Int
+  /// The largest answer in bytes.
+  public var sentMessageBytesMax: Int
+  /// Name and value bytes plus 32 per field of one header block.
+  public var headerListBytesMax: Int
+  public var headerFieldsMax: Int
+  /// Calls at a time on one connection; more are refused with REFUSED_STREAM.
+  public var concurrentStreamsMax: Int
+  /// How long a connection without a call is kept.
+  public var idleTimeout: Duration
+
+  public init(
+    host: String, port: Int, threads: Int? = nil, messageBytesMax: Int = Limits.messageBytesMax,
+    sentMessageBytesMax: Int = Limits.sentMessageBytesMax, headerListBytesMax: Int = 16 << 10,
+    headerFieldsMax: Int = 100, concurrentStreamsMax: Int = 1_000, idleTimeout: Duration = .seconds(300)
+  ) {
+    self.host = host
+    self.port = port
+    self.threads = threads
+    self.messageBytesMax = messageBytesMax
+    self.sentMessageBytesMax = sentMessageBytesMax
+    self.headerListBytesMax = headerListBytesMax
+    self.headerFieldsMax = headerFieldsMax
+    self.concurrentStreamsMax = concurrentStreamsMax
+    self.idleTimeout = idleTimeout
+  }
+}
