@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Layers are targets: an import that the architecture forbids does not compile (ARCHITECTURE.md, "Who may import whom").
+// Layers are targets: an import that the architecture forbids does not compile (ARCHITECTURE.md).
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -18,7 +18,9 @@ func shared(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// The four rooms of a service: pure rules, storage, RPCs, and the executable that wires them.
-func service(_ name: String, domain: [Target.Dependency] = [], api: [Target.Dependency] = []) -> [Target] {
+func service(
+  _ name: String, domain: [Target.Dependency] = [], api: [Target.Dependency] = [], main: [Target.Dependency] = []
+) -> [Target] {
   let domainName = "\(name)Domain"
   let storageName = "\(name)Storage"
   let apiName = "\(name)API"
@@ -36,7 +38,7 @@ func service(_ name: String, domain: [Target.Dependency] = [], api: [Target.Depe
       dependencies: [
         .byName(name: domainName), .byName(name: storageName), .byName(name: apiName), "Kernel", "Mongo", "Config",
         "ServiceRuntime", "Reliability", "Access", "Stubs", "RPC", log,
-      ],
+      ] + main,
       path: "Services/\(name)/Main"),
   ]
 }
@@ -83,8 +85,12 @@ let tools: [Target] = [
 ]
 
 let services: [Target] =
-  service("Identity", api: [crypto])
-  + [.target(name: "Passwords", dependencies: ["Kernel", "CArgon2", crypto], path: "Services/Identity/Passwords")]
+  service("Identity", api: [crypto], main: ["Passwords"])
+  + [
+    .target(
+      name: "Passwords", dependencies: ["Kernel", "IdentityDomain", "CArgon2", crypto],
+      path: "Services/Identity/Passwords")
+  ]
   + service("Campaign")
   + service("Order", api: [crypto])
   + service("Wallet")
@@ -106,6 +112,8 @@ let suites: [Target] = [
   tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "Stubs"]),
   tests("RPCTests", in: "Unit/RPC", ["Kernel", "HTTP2", "Transport", "RPC", "Messages", "Stubs", nioCore, nioEmbedded]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
+  tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
+  tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", nioCore, nioPosix, log]),
   tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Messages", "Stubs"]),
   tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),
   tests("IdentityTests", in: "Unit/Identity", ["Kernel", "IdentityDomain", "IdentityAPI", "Passwords"]),

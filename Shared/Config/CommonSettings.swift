@@ -34,7 +34,9 @@ public struct CommonSettings: Sendable {
     environment = keys.environment
     bindAddress = keys[Keys.bindAddress]
     grpcPort = keys[Keys.grpcPort]
-    adminPort = keys.value(Keys.adminPort, default: "\(grpcPort == 0 ? 0 : grpcPort + 1_000)")
+    // Without a default above 64535: the port must be named then.
+    let adminDefault = grpcPort == 0 ? 0 : grpcPort + 1_000
+    adminPort = keys.value(Keys.adminPort, default: adminDefault <= 65_535 ? "\(adminDefault)" : nil)
     httpPort = keys.service == .gateway ? keys[Keys.httpPort] : nil
     advertisedTarget = keys[Keys.advertisedTarget]
     targets = [

@@ -1,0 +1,117 @@
+import Synchronization
+
+/// Counters, gauges and histograms of the process, as OpenMetrics text.
+///
+/// Label values come from method descriptors and status codes only, never from input, so that the number of series
+/// is bounded by the program.
+public final class Metrics: Sendable {
+  public static let contentType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+  /// Seconds; from well below one database read to the longest deadline.
+  public static let latencyBounds: [Double] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+  ]
+
+  private struct Series: Hashable {
+    let name: String
+    /// `method="x",code="OK"`, ready to print.
+    let labels: String
+  }
+
+  private struct Histogram {
+    var buckets = [UInt64](repeating: 0, count: Metrics.latencyBounds.count)
+    var count: UInt64 = 0
+    var sum = 0.0
+  }
+
+  private struct State {
+    var counters: [Series: UInt64] = [:]
+    var histograms: [Series: Histogram] = [:]
+    var help: [String: String] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  public init() {}
+
+  public func describe(_ name: String, _ help: String) {
+    state.withLock { $0.help[name] = help }
+  }
+
+  public func increment(_ name: String, _ labels: KeyValuePairs<String, String> = [:], by amount: UInt64 = 1) {
+    let series = Series(name: name, labels: Self.text(of: labels))
+    state.withLock { $0.counters[series, default: 0] &+= amount }
+  }
+
+  public func observe(_ name: String, _ labels: KeyValuePairs<String, String> = [:], _ duration: Duration) {
+    let series = Series(name: name, labels: Self.text(of: labels))
+    let parts = duration.components
+    let seconds = Double(parts.seconds) + Double(parts.attoseconds) / 1e18
+    state.withLock { state in
+      var histogram = state.histograms[series] ?? Histogram()
+      histogram.count += 1
+      histogram.sum += seconds
+      if let index = Self.latencyBounds.firstIndex(where: { seconds <= $0 }) { histogram.buckets[index] += 1 }
+      state.histograms[series] = histogram
+    }
+  }
+
+  /// The whole exposition, `# EOF` included. `gauges` are read by the caller at this moment.
+  public func text(gauges: [(name: String, help: String, value: Double)] = []) -> String {
+    let (counters, histograms, help) = state.withLock { ($0.counters, $0.histograms, $0.help) }
+    var lines: [String] = []
+    for gauge in gauges {
+      lines += ["# TYPE \(gauge.name) gauge", "# HELP \(gauge.name) \(gauge.help)", "\(gauge.name) \(gauge.value)"]
+    }
+    for (name, group) in Self.grouped(counters) {
+      lines += Self.header(name, "counter", help)
+      lines += group.map { series, value in "\(name)_total\(Self.braced(series.labels)) \(value)" }
+    }
+    for (name, group) in Self.grouped(histograms) {
+      lines += Self.header(name, "histogram", help)
+      for (series, histogram) in group { lines += Self.lines(of: histogram, name, series.labels) }
+    }
+    lines.append("# EOF")
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func grouped<Value>(_ all: [Series: Value]) -> [(String, [(Series, Value)])] {
+    Dictionary(grouping: all.map { ($0.key, $0.value) }, by: \.0.name)
+      .map { ($0.key, $0.value.sorted { $0.0.labels < $1.0.labels }) }
+      .sorted { $0.0 < $1.0 }
+  }
+
+  private static func header(_ name: String, _ type: String, _ help: [String: String]) -> [String] {
+    ["# TYPE \(name) \(type)"] + (help[name].map { ["# HELP \(name) \($0)"] } ?? [])
+  }
+
+  private static func lines(of histogram: Histogram, _ name: String, _ labels: String) -> [String] {
+    let prefix = labels.isEmpty ? "" : labels + ","
+    var lines: [String] = []
+    var cumulative: UInt64 = 0
+    for (bound, count) in zip(latencyBounds, histogram.buckets) {
+      cumulative += count
+      lines.append("\(name)_bucket{\(prefix)le=\"\(bound)\"} \(cumulative)")
+    }
+    lines.append("\(name)_bucket{\(prefix)le=\"+Inf\"} \(histogram.count)")
+    lines.append("\(name)_count\(braced(labels)) \(histogram.count)")
+    lines.append("\(name)_sum\(braced(labels)) \(histogram.sum)")
+    return lines
+  }
+
+  private static func text(of labels: KeyValuePairs<String, String>) -> String {
+    labels.map { name, value in
+      let escaped = value.flatMap { character -> String in
+        switch character {
+        case "\\": "\\\\"
+        case "\"": "\\\""
+        case "\n": "\\n"
+        default: String(character)
+        }
+      }
+      return "\(name)=\"\(String(escaped))\""
+    }.joined(separator: ",")
+  }
+
+  private static func braced(_ labels: String) -> String { labels.isEmpty ? "" : "{\(labels)}" }
+}
