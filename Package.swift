@@ -31,7 +31,8 @@ func service(
       path: "Services/\(name)/Store"),
     .target(
       name: apiName,
-      dependencies: [.byName(name: domainName), "Kernel", "Messages", "RPC", "Stubs", "Access", "Reliability", log] + api,
+      dependencies: [.byName(name: domainName), "Kernel", "Messages", "RPC", "Stubs", "Access", "Reliability", log]
+        + api,
       path: "Services/\(name)/API"),
     .executableTarget(
       name: name.lowercased(),

@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// The operator's command for the whole stack. The script `mobo` at the root starts and stops things; this does the rest.
+/// The operator's command for the whole stack. The script `mobo` at the root starts and stops things; this does the
+/// rest.
 @main
 struct Mobo: ParsableCommand {
   static let configuration = CommandConfiguration(

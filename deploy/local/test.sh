@@ -18,8 +18,7 @@ say "checking that the generated code is up to date"
 Proto/generate --check
 
 say "building the products and the tests (debug)"
-swift build
-if [ "$swift_tests" = yes ]; then swift build --build-tests; fi
+if [ "$swift_tests" = yes ]; then swift build --build-tests; else swift build; fi
 
 data=$(mktemp -d "${TMPDIR:-/tmp}/mobo-test-XXXXXX")
 finish() {
