@@ -36,6 +36,9 @@ public struct AuditMetadata: Hashable, Sendable, ExpressibleByDictionaryLiteral 
     guard AuditValue.object(fields).hasStorableKeys else {
       throw .validation(path, "must not have members that start with $ or contain U+0000")
     }
+    guard AuditValue.object(fields).isFinite else {
+      throw .validation(path, "must not have numbers that JSON cannot write")
+    }
   }
 }
 
@@ -59,6 +62,16 @@ extension AuditValue {
     case .null, .bool, .number, .string: true
     case .list(let values): levels > 0 && values.allSatisfy { $0.nests(within: levels - 1) }
     case .object(let fields): levels > 0 && fields.values.allSatisfy { $0.nests(within: levels - 1) }
+    }
+  }
+
+  /// Infinities and NaN fit the wire form but not the JSON that the log is read in.
+  fileprivate var isFinite: Bool {
+    switch self {
+    case .null, .bool, .string: true
+    case .number(let number): number.isFinite
+    case .list(let values): values.allSatisfy(\.isFinite)
+    case .object(let fields): fields.values.allSatisfy(\.isFinite)
     }
   }
 

@@ -35,20 +35,46 @@ public struct Product: Hashable, Sendable {
   }
 }
 
-/// Storage of campaigns, assignments, deals and reservations. Each method is one atomic unit.
+/// Storage of campaigns, assignments, deals and reservations.
 public protocol CampaignStore: Sendable {
   /// Active live deals of a mediator, newest first.
   func products(_ query: ProductQuery) async throws -> Page<Product>
 
-  /// The deal with its campaign and the assignments of these codes, in one snapshot; nil for an unknown deal.
+  /// The deal with its campaign and the assignments of these codes; nil for an unknown deal. What it says may change
+  /// before the order comes for its slot, which is why `apply` looks again.
   func offer(_ deal: DealID, mediator: PartyCode, agency: PartyCode) async throws -> DealOffer?
 
   /// Nil when the order never took a slot.
   func reservation(of order: OrderID) async throws -> Reservation?
 
-  /// Decides by `SlotBook.decide` and commits the change together with its audit entry.
+  /// What a claim would be decided on now.
+  func book(for claim: SlotClaim) async throws -> SlotBook
+
+  /// Decides by `SlotBook.decide` and commits the change together with its audit entry, all or nothing.
   ///
   /// Exact under concurrency: two orders never share the last slot. Throws the decision's failure, or
   /// `CONCURRENT_MODIFICATION` when every attempt lost against another writer.
   func apply(_ command: SlotCommand, requestID: String?, at now: Timestamp) async throws -> SlotOutcome
+
+  /// Writes the documents that do not exist yet, by id or by their unique keys, and leaves the others as they are.
+  func insertMissing(_ catalog: Catalog) async throws
+}
+
+/// Campaigns with the assignments and deals that belong to them.
+public struct Catalog: Sendable {
+  public var campaigns: [Campaign]
+  public var assignments: [Assignment]
+  public var deals: [Deal]
+
+  public init(campaigns: [Campaign] = [], assignments: [Assignment] = [], deals: [Deal] = []) {
+    self.campaigns = campaigns
+    self.assignments = assignments
+    self.deals = deals
+  }
+}
+
+/// Tells which agency a mediator works under. Only identity knows.
+public protocol AgencySource: Sendable {
+  /// Nil when there is no such mediator.
+  func agency(of mediator: PartyCode) async throws -> PartyCode?
 }

@@ -58,4 +58,10 @@ struct AuditMetadataTests {
     #expect(refusal(["a\u{0}b": .null])?.code == .validationFailed)
     #expect(refusal(["a$b": .string("$set"), "a.b": .number(1)]) == nil)
   }
+
+  @Test("numbers that JSON cannot write are refused", arguments: [Double.nan, .infinity, -.infinity])
+  func numbers(number: Double) {
+    #expect(refusal(["a": .list([.number(number)])])?.code == .validationFailed)
+    #expect(refusal(["a": .number(-1.5e300)]) == nil)
+  }
 }
