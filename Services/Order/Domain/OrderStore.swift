@@ -1,0 +1,77 @@
+public import Kernel
+
+/// How a call ended, in the form that a repeat of it is answered with.
+public enum RequestAnswer: Hashable, Sendable {
+  /// The encoded response.
+  case response([UInt8])
+  /// A refusal that came with a change of state.
+  case failure(Refusal)
+}
+
+/// What storage remembers about a call.
+public enum RequestMemory: Hashable, Sendable {
+  case unknown
+  /// The call has begun a saga that has not ended.
+  case pending
+  case answered(RequestAnswer)
+}
+
+/// What a commit does to the memory of the call that caused it.
+public enum RequestEffect: Sendable {
+  case none
+  /// A saga begins with this commit.
+  case begin(RequestKey)
+  /// The call, or its saga, ends with this commit; also replaces the answer of an earlier commit of the same call.
+  case answer(RequestKey, RequestAnswer)
+  /// The saga came to nothing: the call may be made again as if for the first time.
+  case forget(RequestKey)
+}
+
+public enum CommitResult: Hashable, Sendable {
+  case committed
+  /// Somebody else has changed or frozen the order since it was read; nothing was written.
+  case lost
+}
+
+/// What orders need of storage. Each method is one atomic unit.
+public protocol OrderStore: Sendable {
+  /// The order, stubs and failed ones included, deleted ones excluded.
+  func order(_ id: OrderID) async throws -> Order?
+
+  /// Fails with `IDEMPOTENCY_MISMATCH` when the same key was used for something else.
+  func recall(_ key: RequestKey) async throws -> RequestMemory
+
+  /// The order whose creation waits for a slot on behalf of `request`.
+  func openCreation(for request: RequestKey) async throws -> Order?
+
+  func admissionFacts(
+    shopper: UserID, deal: DealID, externalID: ExternalOrderID, now: Timestamp
+  ) async throws -> AdmissionFacts
+
+  /// Another order that carries this picture.
+  func order(withProof sha256: String, otherThan id: OrderID) async throws -> OrderID?
+
+  /// W2: admits and stores a stub with its proofs, one shopper at a time; `preOrder` is replaced instead.
+  ///
+  /// Begins the memory of `order.pendingSaga.request`. Fails as `Creation.admit`, and with `ORDER_STATE_MISMATCH`
+  /// when the pre-order has changed.
+  func open(_ order: Order, replacing preOrder: Order?, proofs: [NewProof], limits: VelocityLimits) async throws
+
+  /// Writes a decided change, its history and its audit entries, if the order still is what it was.
+  func commit(_ change: OrderChange, _ effect: RequestEffect) async throws -> CommitResult
+
+  /// Remembers an answer that changed nothing.
+  func remember(_ key: RequestKey, _ answer: RequestAnswer) async throws
+
+  /// Ids of the tickets on an order that are open.
+  func openTickets(on order: OrderID) async throws -> [String]
+
+  /// Orders whose saga nobody has touched since `moment`, oldest first.
+  func abandonedSagas(before moment: Timestamp, limit: Int) async throws -> [Order]
+
+  /// Approved orders in `hold` last changed before `moment`, oldest approval first; frozen ones are left out.
+  func orders(awaiting hold: FundsHold, changedBefore moment: Timestamp, limit: Int) async throws -> [Order]
+
+  /// Given-up orders, deleted ones included, that are due for their last look at the reservation.
+  func lateReservationChecks(dueBy now: Timestamp, limit: Int) async throws -> [Order]
+}

@@ -1,0 +1,100 @@
+public import Kernel
+
+/// What came back from one step in another service.
+enum RemoteReply: Sendable {
+  case done
+  /// The other service has decided; asking again would not help.
+  case refused(Failure)
+  /// It may or may not have happened.
+  case unknown(any Error)
+
+  init(_ call: () async throws -> Void) async {
+    do {
+      try await call()
+      self = .done
+    } catch let failure as Failure where Self.isDefinite(failure) {
+      self = .refused(failure)
+    } catch {
+      self = .unknown(error)
+    }
+  }
+
+  /// A business code decides; a lost race, a full queue, a missing credential and silence do not.
+  static func isDefinite(_ failure: Failure) -> Bool {
+    switch failure.kind {
+    case .invalidArgument, .notFound, .alreadyExists, .failedPrecondition: true
+    case .unauthenticated, .permissionDenied, .aborted, .resourceExhausted, .unimplemented, .unavailable,
+      .deadlineExceeded, .internal:
+      false
+    }
+  }
+
+  /// The reply with refusals of these codes taken as done: there was nothing to undo.
+  func accepting(_ codes: ErrorCode...) -> RemoteReply {
+    if case .refused(let failure) = self, codes.contains(failure.code) { return .done }
+    return self
+  }
+}
+
+/// Encodes the answers of calls that end with a saga, whoever drives it to its end.
+public protocol SagaAnswers: Sendable {
+  func created(_ order: Order) throws -> [UInt8]
+  func settled(_ order: Order, _ outcome: SettlementOutcome) throws -> [UInt8]
+}
+
+/// What both sagas are driven with.
+public struct SagaRunner: Sendable {
+  public let store: any OrderStore
+  public let slots: any CampaignSlots
+  public let funds: any WalletFunds
+  public let answers: any SagaAnswers
+  public let clock: any WallClock
+  /// Waits between attempts; tests do not wait.
+  public let pause: @Sendable (Duration) async throws -> Void
+
+  /// Attempts at one step inside one call, and the pause after the first; doubled after each.
+  static let attemptsMax = 3
+  static let pauseFirst = Duration.milliseconds(100)
+  /// How often and for how long a call looks for what another driver of its saga achieves: 60 × 50 ms = 3 s.
+  static let observationsMax = 60
+  static let observationPause = Duration.milliseconds(50)
+
+  public init(
+    store: any OrderStore, slots: any CampaignSlots, funds: any WalletFunds, answers: any SagaAnswers,
+    clock: any WallClock,
+    pause: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+  ) {
+    self.store = store
+    self.slots = slots
+    self.funds = funds
+    self.answers = answers
+    self.clock = clock
+    self.pause = pause
+  }
+
+  /// Takes a pending saga over: whoever drove it before can store nothing any more. Nil when it was not to be had.
+  public func claim(_ order: Order) async throws -> Order? {
+    guard let saga = order.pendingSaga else { return nil }
+    let now = clock.now()
+    var change = OrderChange(order, by: saga.actor, at: now)
+    change.edit { $0.pendingSaga = saga.retried(at: now) }
+    if case .settling = saga.plan { change.continuesSaga() }
+    return try await store.commit(change, .none) == .committed ? change.after : nil
+  }
+
+  /// Waits until the saga that `order` was seen in has ended, and returns the order then; nil if it was deleted.
+  ///
+  /// Fails with `SERVICE_UNAVAILABLE` when that takes too long.
+  func awaitEnd(of order: Order) async throws -> Order? {
+    for _ in 0..<Self.observationsMax {
+      let current = try await store.order(order.id)
+      guard let saga = current?.pendingSaga, saga.startedAt == order.pendingSaga?.startedAt else { return current }
+      if Deadline.current?.hasPassed == true { break }
+      try await pause(Self.observationPause)
+    }
+    throw Self.outcomeUnknown
+  }
+
+  static let outcomeUnknown = Failure(
+    .serviceUnavailable, "the outcome is not known yet: send the request again with the same request id")
+}
