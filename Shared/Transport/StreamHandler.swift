@@ -17,6 +17,8 @@ public import HTTP2
 public protocol StreamHandler: AnyObject {
   /// The head. `isEnd` means that no body follows.
   func received(headers: HeaderList, isEnd: Bool)
+  /// The head exceeded the limits of the connection, so it was not kept. The stream should be refused.
+  func receivedOversizedHeaders(isEnd: Bool)
   /// A piece of the body: `bytes` are good during the call only.
   func received(data bytes: RawSpan, isEnd: Bool)
   /// Trailing fields; nothing follows.

@@ -1,0 +1,192 @@
+internal import CNghttp2
+
+/// What nghttp2 calls. Every function here records what happened, and does nothing else.
+///
+/// The session's user data is its engine, unretained, because the engine owns the session. A stream's user data is
+/// its slot plus one.
+final class EngineCallbacks: @unchecked Sendable {  // The table is written in `init` and only read afterwards.
+  static let shared = EngineCallbacks()
+
+  let table: OpaquePointer?
+
+  private init() {
+    var table: OpaquePointer?
+    nghttp2_session_callbacks_new(&table)
+    nghttp2_session_callbacks_set_on_begin_headers_callback(table, onBeginHeaders)
+    nghttp2_session_callbacks_set_on_header_callback(table, onHeader)
+    nghttp2_session_callbacks_set_on_frame_recv_callback(table, onFrame)
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table, onData)
+    nghttp2_session_callbacks_set_on_stream_close_callback(table, onStreamClose)
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(table, onFrameNotSent)
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(table, onInvalidFrame)
+    self.table = table
+  }
+
+  static let readBody: nghttp2_data_source_read_callback = { _, id, target, capacity, flags, source, userData in
+    guard let engine = engine(userData), let slot = slot(source?.pointee.ptr), let target, let flags else {
+      return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+    }
+    return engine.readBody(
+      slot, id: id, into: UnsafeMutableRawBufferPointer(start: target, count: capacity), flags: flags)
+  }
+
+  fileprivate static func engine(_ userData: UnsafeMutableRawPointer?) -> HTTP2Engine? {
+    userData.map { Unmanaged<HTTP2Engine>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  fileprivate static func slot(_ stored: UnsafeMutableRawPointer?) -> Int32? {
+    stored.map { Int32(truncatingIfNeeded: Int(bitPattern: $0) - 1) }
+  }
+}
+
+private let carryOn: Int32 = 0
+private let giveUp = Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
+private let refuseStream = Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+private let endStream = UInt8(NGHTTP2_FLAG_END_STREAM.rawValue)
+private let acknowledged = UInt8(NGHTTP2_FLAG_ACK.rawValue)
+
+private func slot(of id: Int32, in session: OpaquePointer?) -> Int32? {
+  EngineCallbacks.slot(nghttp2_session_get_stream_user_data(session, id))
+}
+
+private let onBeginHeaders: nghttp2_on_begin_headers_callback = { session, frame, userData in
+  guard let engine = EngineCallbacks.engine(userData), let frame else { return giveUp }
+  engine.block.begin()
+  if engine.role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
+    let id = frame.pointee.hd.stream_id
+    let slot = engine.takeSlot()
+    engine.streams[Int(slot)].id = id
+    nghttp2_session_set_stream_user_data(session, id, UnsafeMutableRawPointer(bitPattern: Int(slot) + 1))
+  }
+  return carryOn
+}
+
+private let onHeader: nghttp2_on_header_callback = { _, _, name, nameCount, value, valueCount, _, userData in
+  guard let engine = EngineCallbacks.engine(userData) else { return giveUp }
+  let isBearable = engine.block.append(
+    UnsafeRawBufferPointer(start: name, count: nameCount), UnsafeRawBufferPointer(start: value, count: valueCount),
+    engine.settings)
+  return isBearable ? carryOn : refuseStream
+}
+
+private let onFrame: nghttp2_on_frame_recv_callback = { session, frame, userData in
+  guard let engine = EngineCallbacks.engine(userData), let frame else { return giveUp }
+  let header = frame.pointee.hd
+  switch nghttp2_frame_type(UInt32(header.type)) {
+  case NGHTTP2_HEADERS:
+    guard let slot = slot(of: header.stream_id, in: session) else { return carryOn }
+    let isRequest = frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+    engine.recordHeaders(slot, isRequest: isRequest, isEnd: header.flags & endStream != 0)
+  case NGHTTP2_DATA:
+    guard let slot = slot(of: header.stream_id, in: session) else { return carryOn }
+    if header.flags & endStream != 0 {
+      engine.recordEndOfData(slot)
+    } else if header.length == 0 {
+      engine.recordOddFrame()
+    }
+  case NGHTTP2_SETTINGS:
+    if header.flags & acknowledged == 0 { engine.events.append(HTTP2Event(.settings)) }
+  case NGHTTP2_PING:
+    if header.flags & acknowledged != 0 { engine.events.append(HTTP2Event(.pingAcknowledged)) }
+  case NGHTTP2_GOAWAY:
+    var event = HTTP2Event(.goAway)
+    event.code = HTTP2ErrorCode(rawValue: frame.pointee.goaway.error_code)
+    engine.events.append(event)
+  default:
+    break
+  }
+  return carryOn
+}
+
+private let onData: nghttp2_on_data_chunk_recv_callback = { session, _, id, data, count, userData in
+  guard let engine = EngineCallbacks.engine(userData), let data, let base = engine.inputBase else { return giveUp }
+  if let slot = slot(of: id, in: session) {
+    var event = HTTP2Event(.data, slot: slot)
+    event.first = Int32(clamping: UnsafeRawPointer(data) - base)
+    event.count = Int32(clamping: count)
+    engine.events.append(event)
+  }
+  return carryOn
+}
+
+private let onStreamClose: nghttp2_on_stream_close_callback = { session, id, code, userData in
+  guard let engine = EngineCallbacks.engine(userData) else { return giveUp }
+  if let slot = slot(of: id, in: session) {
+    var event = HTTP2Event(.closed, slot: slot)
+    event.code = engine.streams[Int(slot)].isUnsent ? .refusedStream : HTTP2ErrorCode(rawValue: code)
+    engine.events.append(event)
+  }
+  return carryOn
+}
+
+private let onFrameNotSent: nghttp2_on_frame_not_send_callback = { session, frame, _, userData in
+  guard let engine = EngineCallbacks.engine(userData), let frame else { return giveUp }
+  let id = frame.pointee.hd.stream_id
+  guard frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue), engine.role == .client,
+    frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST,
+    let slot = engine.streams.firstIndex(where: { $0.id == id })
+  else { return carryOn }
+  engine.streams[slot].isUnsent = true
+  if nghttp2_session_find_stream(session, id) == nil {  // Then nghttp2 will not say that it closed.
+    var event = HTTP2Event(.closed, slot: Int32(slot))
+    event.code = .refusedStream
+    engine.events.append(event)
+  }
+  return carryOn
+}
+
+private let onInvalidFrame: nghttp2_on_invalid_frame_recv_callback = { _, _, _, userData in
+  guard let engine = EngineCallbacks.engine(userData) else { return giveUp }
+  engine.recordOddFrame()
+  return carryOn
+}
+
+extension HTTP2Engine {
+  fileprivate func recordHeaders(_ slot: Int32, isRequest: Bool, isEnd: Bool) {
+    let isHead = isRequest || (role == .client && !streams[Int(slot)].hasHead)
+    if isHead, role == .client {
+      guard !block.isInterim else { return block.discard() }
+      streams[Int(slot)].hasHead = true
+    }
+    var event = HTTP2Event(isHead ? (block.isOversized ? .oversizedHead : .head) : .trailers, slot: slot)
+    block.finish(&event)
+    event.isEnd = isEnd
+    events.append(event)
+  }
+
+  fileprivate func recordEndOfData(_ slot: Int32) {
+    if let last = events.indices.last, events[last].kind == .data, events[last].slot.index == slot {
+      events[last].isEnd = true
+    } else {
+      var event = HTTP2Event(.data, slot: slot)
+      event.isEnd = true
+      events.append(event)
+    }
+  }
+
+  fileprivate func recordOddFrame() {
+    oddFrames += 1
+    if oddFrames == settings.oddFramesMax { events.append(HTTP2Event(.misbehaved)) }
+  }
+
+  fileprivate func readBody(
+    _ slot: Int32, id: Int32, into target: UnsafeMutableRawBufferPointer, flags: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    let copied = streams[Int(slot)].copy(to: target)
+    queuedBytes -= copied
+    guard streams[Int(slot)].isDrained else { return copied }
+    guard streams[Int(slot)].isFinished else {
+      if copied > 0 {
+        events.append(HTTP2Event(.drained, slot: slot))
+        return copied
+      }
+      streams[Int(slot)].isDeferred = true
+      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    }
+    flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+    if submitTrailers(streams[Int(slot)].trailers, id: id) {
+      flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+    }
+    return copied
+  }
+}

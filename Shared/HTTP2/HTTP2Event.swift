@@ -1,0 +1,48 @@
+/// A stream's place in its engine: valid from the event or call that opened it until its `closed` event is taken.
+public struct StreamSlot: Hashable, Sendable {
+  let index: Int32
+
+  public var number: Int { Int(index) }
+}
+
+/// Something that happened on a connection. Plain numbers: what they point to is asked of the engine, or lies in
+/// the input that was just received.
+public struct HTTP2Event: Sendable {
+  public enum Kind: UInt8, Sendable {
+    /// The head of a request (server) or the final head of a response (client): `headers(of:)`.
+    case head
+    /// A head that exceeded the limits; its fields were dropped.
+    case oversizedHead
+    /// Fields after the body: `headers(of:)`.
+    case trailers
+    /// Bytes of a body: `dataRange`, perhaps empty.
+    case data
+    /// All that was queued on the stream has been handed out, and more may follow.
+    case drained
+    /// The stream is over; `code` says how. Last event of its slot.
+    case closed
+    /// The peer's SETTINGS arrived.
+    case settings
+    case pingAcknowledged
+    /// The peer opens or accepts no further stream; `code` says why.
+    case goAway
+    /// The peer sent more odd frames than a sane one would.
+    case misbehaved
+  }
+
+  public let kind: Kind
+  /// Nothing follows from the peer on this stream.
+  public internal(set) var isEnd = false
+  public let slot: StreamSlot
+  public var code = HTTP2ErrorCode.noError
+  var first: Int32 = 0
+  var count: Int32 = 0
+
+  init(_ kind: Kind, slot: Int32 = -1) {
+    self.kind = kind
+    self.slot = StreamSlot(index: slot)
+  }
+
+  /// Where the bytes lie in the input.
+  public var dataRange: Range<Int> { Int(first)..<Int(first) + Int(count) }
+}

@@ -1,0 +1,32 @@
+/// What one end of a connection grants the other, and how much of the other's nonsense it bears.
+public struct HTTP2Settings: Sendable {
+  /// Streams the peer may have open at a time. More are refused with REFUSED_STREAM, even before the peer has
+  /// acknowledged the setting.
+  public var concurrentStreamsMax = 1_000
+  /// Name and value bytes plus 32 per field of one block. nghttp2 only tells the peer; the engine counts.
+  public var headerListBytesMax = 16 << 10
+  public var headerFieldsMax = 100
+  /// What may be under way on one stream. 4 MiB in a round trip of 50 ms is 80 MB/s on a single stream, and holds
+  /// the largest message of the default limit.
+  public var streamWindowBytes = 4 << 20
+  /// What may be under way on all streams together: 16 MiB in 50 ms is 320 MB/s.
+  public var connectionWindowBytes = 16 << 20
+  /// RST_STREAM frames of the peer (CVE-2023-44487): so many at once, and so many per second in the long run. A
+  /// caller with a full connection may cancel all of it at once.
+  public var peerResetsBurst: UInt64 = 1_000
+  public var peerResetsPerSecond: UInt64 = 100
+  /// CONTINUATION frames of one header block: sixteen KiB of fields fit two frames.
+  public var continuationsMax = 8
+  /// SETTINGS entries of one frame; seven are defined.
+  public var settingsEntriesMax = 32
+  /// PING and SETTINGS acknowledgements waiting to be sent.
+  public var queuedAcknowledgementsMax = 1_000
+  /// Frames of the peer that were invalid or carried nothing (CVE-2025-8671, empty DATA), per connection and
+  /// reporting period, before the connection is given up.
+  public var oddFramesMax = 1_000
+
+  public init() {}
+
+  /// Twice the usual header frame; what nghttp2 refuses to send anyway is 64 KiB.
+  static let sentHeaderBytesMax = 60 << 10
+}

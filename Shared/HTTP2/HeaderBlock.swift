@@ -1,0 +1,61 @@
+/// The header fields of all blocks of one input, as the callbacks record them.
+///
+/// Blocks never interleave (RFC 9113, 4.3), so the block being received is always the last one.
+struct HeaderBlock {
+  private(set) var bytes: [UInt8] = []
+  private var start = 0
+  private var listBytes = 0
+  private var fieldCount = 0
+  private(set) var isOversized = false
+
+  mutating func begin() {
+    start = bytes.count
+    listBytes = 0
+    fieldCount = 0
+    isOversized = false
+  }
+
+  /// False when the block has become so large that decoding more of it would itself be the harm: a small block can
+  /// refer to large fields again and again.
+  mutating func append(
+    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ settings: HTTP2Settings
+  ) -> Bool {
+    listBytes += name.count + value.count + HeaderList.fieldOverhead
+    fieldCount += 1
+    if listBytes > settings.headerListBytesMax || fieldCount > settings.headerFieldsMax {
+      isOversized = true
+      return listBytes <= settings.headerListBytesMax * HeaderBlock.excessMax
+    }
+    HeaderList.append(name, value, to: &bytes)
+    return true
+  }
+
+  /// A block up to four times too large is read to its end, so that its sender gets a proper answer.
+  private static let excessMax = 4
+
+  /// Notes in `event` where the finished block lies.
+  func finish(_ event: inout HTTP2Event) {
+    event.first = Int32(clamping: start)
+    event.count = Int32(clamping: bytes.count - start)
+  }
+
+  /// True if the finished block is an interim response (1xx), which is not the answer.
+  var isInterim: Bool {
+    // ":status" is the first field, and a pseudo-header cannot follow another field (RFC 9113, 8.3).
+    let value = start + HeaderList.lengthsSize + 7
+    return value < bytes.count && bytes[value] == UInt8(ascii: "1")
+  }
+
+  mutating func discard() {
+    bytes.removeSubrange(start...)
+  }
+
+  func fields(of event: HTTP2Event) -> HeaderList {
+    HeaderList(encoded: Array(bytes[Int(event.first)..<Int(event.first) + Int(event.count)]))
+  }
+
+  mutating func clear() {
+    bytes.removeAll(keepingCapacity: true)
+    start = 0
+  }
+}

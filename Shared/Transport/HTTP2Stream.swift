@@ -1,0 +1,110 @@
+public import HTTP2
+public import NIOCore
+
+/// One request and its response, as the code that speaks through it sees it.
+///
+/// Belongs to its connection's event loop: every method must be called there. After the stream has closed, sending
+/// does nothing.
+public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connection's event loop only.
+  /// Nil once the stream has closed.
+  @exclusivity(unchecked) var connection: HTTP2Connection?
+  @exclusivity(unchecked) var slot: StreamSlot
+  @exclusivity(unchecked) var handler: (any StreamHandler)?
+  /// The peer has sent its end.
+  @exclusivity(unchecked) var isPeerDone = false
+  /// This side has sent its end.
+  @exclusivity(unchecked) var isSelfDone = false
+  /// Reset from this side; what still comes in is thrown away.
+  @exclusivity(unchecked) var isReset = false
+  @exclusivity(unchecked) private var hasWork = false
+  private let home: HTTP2Connection
+
+  init(connection: HTTP2Connection, slot: StreamSlot) {
+    self.connection = connection
+    self.slot = slot
+    home = connection
+  }
+
+  public var executor: LoopExecutor { home.executor }
+  public var eventLoop: any EventLoop { home.executor.eventLoop }
+  /// The peer's address, `host:port`.
+  public var peer: String { home.peer }
+  public var isOpen: Bool { connection != nil && !isReset }
+
+  /// Sends the head of a response; with `isEnd` it is the whole response.
+  public func send(headers: HeaderList, isEnd: Bool = false) {
+    attempt { connection throws(HTTP2Failure) in try connection.engine.respond(slot, headers, isEnd: isEnd) }
+    if isEnd { isSelfDone = true }
+  }
+
+  /// Sends a prepared head.
+  public func send(headers: StaticHeaders, isEnd: Bool = false) {
+    attempt { connection throws(HTTP2Failure) in try connection.engine.respond(slot, headers, isEnd: isEnd) }
+    if isEnd { isSelfDone = true }
+  }
+
+  /// Queues a piece of the body.
+  public func send(_ bytes: [UInt8]) {
+    attempt { connection in connection.engine.send(slot, bytes) }
+  }
+
+  /// Ends this side.
+  public func finish() {
+    attempt { connection in connection.engine.finish(slot) }
+    isSelfDone = true
+  }
+
+  public func finish(trailers: HeaderList) {
+    attempt { connection throws(HTTP2Failure) in try connection.engine.finish(slot, trailers: trailers) }
+    isSelfDone = true
+  }
+
+  public func finish(trailers: StaticHeaders) {
+    attempt { connection in connection.engine.finish(slot, trailers: trailers) }
+    isSelfDone = true
+  }
+
+  /// Ends both sides at once, with RST_STREAM.
+  public func reset(_ code: HTTP2ErrorCode) {
+    attempt { connection in
+      isReset = true
+      connection.engine.reset(slot, code)
+    }
+  }
+
+  /// Gives received bytes back to the peer's window.
+  public func consumed(_ count: Int) {
+    guard count > 0 else { return }
+    if let connection {
+      connection.engine.consume(slot, count)
+      connection.scheduleFlush()
+    }
+  }
+
+  /// Says that code runs for this stream, which may outlive it: a peer that opens and resets streams must not set
+  /// more work going than it may have open streams.
+  public func workBegan() {
+    guard !hasWork else { return }
+    hasWork = true
+    home.working += 1
+  }
+
+  public func workEnded() {
+    guard hasWork else { return }
+    hasWork = false
+    home.working -= 1
+    home.workEnded()
+  }
+
+  /// Runs on the open connection, and has it written soon. A block of headers that cannot be sent ends the stream.
+  private func attempt(_ action: (HTTP2Connection) throws(HTTP2Failure) -> Void) {
+    guard let connection, !isReset else { return }
+    do {
+      try action(connection)
+    } catch {
+      isReset = true
+      connection.engine.reset(slot, .internalError)
+    }
+    connection.scheduleFlush()
+  }
+}
