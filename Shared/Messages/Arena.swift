@@ -1,0 +1,159 @@
+internal import CProtobufC
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Memory for the C structs of one conversion: taken by moving a pointer, given back all at once.
+///
+/// One per thread, reused by every message, and the allocator of protobuf-c while it unpacks. Nothing in it outlives
+/// `scope`, and nothing inside `scope` suspends, so that the thread cannot change.
+struct Arena {
+  private struct State {
+    var allocator: ProtobufCAllocator
+    var next: UnsafeMutableRawPointer
+    var remaining: Int
+    /// Kept for the life of the thread.
+    let home: UnsafeMutableRawPointer
+    /// Blocks beyond the first, freed at the end of the scope; each begins with the address of the one before.
+    var extra: UnsafeMutableRawPointer?
+    var extraBytes = 0
+    var extraBytesMax = Int.max
+    var refused = false
+    var isBusy = false
+  }
+
+  private static let homeBytes = 32 << 10
+  private static let extraBytesMin = 64 << 10
+  private static let alignment = 16
+
+  private let state: UnsafeMutablePointer<State>
+
+  /// Runs `body` with this thread's arena; everything taken from it is void afterwards.
+  ///
+  /// - Parameter bytesMax: what may be taken; beyond it protobuf-c gets no memory and `wasRefused` is true.
+  static func scope<Result>(
+    bytesMax: Int = .max, _ body: (Arena) throws(MessageFailure) -> Result
+  ) throws(MessageFailure) -> Result {
+    let arena = Arena.ofThread()
+    precondition(!arena.state.pointee.isBusy, "conversions do not nest: the arena is emptied at the end of each")
+    arena.state.pointee.isBusy = true
+    arena.state.pointee.extraBytesMax = bytesMax
+    defer { arena.reset() }
+    return try body(arena)
+  }
+
+  /// True when an allocation went beyond the scope's limit.
+  var wasRefused: Bool { state.pointee.refused }
+
+  /// For protobuf-c; valid inside the scope.
+  var allocator: UnsafeMutablePointer<ProtobufCAllocator> {
+    // `allocator` is the first stored property of State.
+    UnsafeMutableRawPointer(state).assumingMemoryBound(to: ProtobufCAllocator.self)
+  }
+
+  /// Zeroed memory for `count` values of a trivial C type.
+  func make<T>(_ type: T.Type, count: Int = 1) -> UnsafeMutablePointer<T> {
+    let bytes = MemoryLayout<T>.stride * count
+    guard let memory = take(bytes) else { preconditionFailure("encoding has no memory limit") }
+    memset(memory, 0, bytes)
+    return memory.bindMemory(to: T.self, capacity: count)
+  }
+
+  func binary(_ text: String) -> ProtobufCBinaryData {
+    var text = text
+    return text.withUTF8 { binary(UnsafeRawBufferPointer($0)) }
+  }
+
+  func binary(_ bytes: [UInt8]) -> ProtobufCBinaryData {
+    bytes.withUnsafeBytes { binary($0) }
+  }
+
+  private func binary(_ bytes: UnsafeRawBufferPointer) -> ProtobufCBinaryData {
+    guard bytes.count > 0, let source = bytes.baseAddress else { return ProtobufCBinaryData() }
+    guard let memory = take(bytes.count) else { preconditionFailure("encoding has no memory limit") }
+    memcpy(memory, source, bytes.count)
+    return ProtobufCBinaryData(len: bytes.count, data: memory.assumingMemoryBound(to: UInt8.self))
+  }
+
+  private func take(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    Self.take(bytes, from: state)
+  }
+
+  private static func take(_ bytes: Int, from state: UnsafeMutablePointer<State>) -> UnsafeMutableRawPointer? {
+    let rounded = (bytes &+ (alignment - 1)) & ~(alignment - 1)
+    if rounded <= state.pointee.remaining {
+      let memory = state.pointee.next
+      state.pointee.next = memory + rounded
+      state.pointee.remaining -= rounded
+      return memory
+    }
+    return takeFromNewBlock(rounded, state)
+  }
+
+  private static func takeFromNewBlock(
+    _ bytes: Int, _ state: UnsafeMutablePointer<State>
+  ) -> UnsafeMutableRawPointer? {
+    let size = max(bytes + alignment, extraBytesMin)
+    guard size <= state.pointee.extraBytesMax - state.pointee.extraBytes, let block = malloc(size) else {
+      state.pointee.refused = true
+      return nil
+    }
+    block.storeBytes(of: state.pointee.extra, as: UnsafeMutableRawPointer?.self)
+    state.pointee.extra = block
+    state.pointee.extraBytes += size
+    state.pointee.next = block + alignment + bytes
+    state.pointee.remaining = size - alignment - bytes
+    return block + alignment
+  }
+
+  private func reset() {
+    while let block = state.pointee.extra {
+      state.pointee.extra = block.load(as: UnsafeMutableRawPointer?.self)
+      free(block)
+    }
+    state.pointee.next = state.pointee.home
+    state.pointee.remaining = Self.homeBytes
+    state.pointee.extraBytes = 0
+    state.pointee.refused = false
+    state.pointee.isBusy = false
+  }
+}
+
+extension Arena {
+  /// pthread_key_create(3) fails only when a process has more than a thousand keys.
+  private static let key: pthread_key_t = {
+    var key = pthread_key_t()
+    let result = pthread_key_create(&key) { memory in
+      #if canImport(Glibc)
+        guard let memory else { return }
+      #endif
+      free(memory.assumingMemoryBound(to: State.self).pointee.home)
+      free(memory)
+    }
+    precondition(result == 0, "no thread-specific data key is left")
+    return key
+  }()
+
+  private static func ofThread() -> Arena {
+    if let memory = pthread_getspecific(key) {
+      return Arena(state: memory.assumingMemoryBound(to: State.self))
+    }
+    guard let home = malloc(homeBytes), let memory = malloc(MemoryLayout<State>.size) else {
+      fatalError("out of memory")
+    }
+    let state = memory.bindMemory(to: State.self, capacity: 1)
+    let allocator = ProtobufCAllocator(
+      alloc: { state, bytes in
+        guard let state else { return nil }
+        return Arena.take(bytes, from: state.assumingMemoryBound(to: State.self))
+      },
+      free: { _, _ in },
+      allocator_data: memory)
+    state.initialize(to: State(allocator: allocator, next: home, remaining: homeBytes, home: home))
+    pthread_setspecific(key, memory)
+    return Arena(state: state)
+  }
+}

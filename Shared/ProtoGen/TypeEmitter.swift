@@ -1,0 +1,93 @@
+/// `<Namespace>.<File>.Types.swift`: the structs and enums as others see them.
+struct TypeEmitter {
+  let schema: Schema
+
+  func emit(_ file: FileDescriptor) throws(GenerationFailure) -> String {
+    var out = CodeWriter()
+    try out.block("extension \(SwiftNames.namespace(file.package))") { out throws(GenerationFailure) in
+      var isFirst = true
+      for value in file.enums {
+        if !isFirst { out.line() }
+        isFirst = false
+        try EnumEmitter.emit(value, to: &out)
+      }
+      for message in file.messages {
+        if !isFirst { out.line() }
+        isFirst = false
+        try emit(message, to: &out)
+      }
+    }
+    return out.text
+  }
+
+  private func emit(_ message: MessageDescriptor, to out: inout CodeWriter) throws(GenerationFailure) {
+    let properties = try schema.properties(of: message)
+    out.doc(message.doc)
+    let conformances = Self.conformances(message).joined(separator: ", ")
+    try out.block("public struct \(SwiftNames.escaped(message.name)): \(conformances)") { out throws(GenerationFailure) in
+      for property in properties { try emit(property, to: &out) }
+      out.line("public var unknownFields = UnknownFields()")
+      out.line()
+      out.line("public init() {}")
+      try emitInitialiser(properties, to: &out)
+      for value in message.enums {
+        out.line()
+        try EnumEmitter.emit(value, to: &out)
+      }
+      for nested in message.nested where !nested.isMapEntry {
+        out.line()
+        try emit(nested, to: &out)
+      }
+    }
+  }
+
+  private static func conformances(_ message: MessageDescriptor) -> [String] {
+    var names = ["Message"]
+    let requestID = message.fields.first { $0.name == "request_id" }
+    if let requestID, requestID.kind == .string, !requestID.isProto3Optional, !requestID.isRepeated {
+      names = ["RequestIdentified"]
+    }
+    if let replayed = message.fields.first(where: { $0.name == "replayed" }), replayed.kind == .bool,
+      !replayed.isProto3Optional
+    {
+      names = ["ReplayMarked"]
+    }
+    return names
+  }
+
+  private func emit(_ property: Property, to out: inout CodeWriter) throws(GenerationFailure) {
+    switch property {
+    case .field(let field):
+      out.doc(field.descriptor.doc)
+      out.line("public var \(field.property): \(field.swiftType) = \(field.defaultValue)")
+    case .oneof(let oneof):
+      try out.block("public enum \(oneof.type): Sendable, Equatable") { out throws(GenerationFailure) in
+        for member in oneof.members {
+          out.doc(member.descriptor.doc)
+          out.line("case \(member.property)(\(member.elementType))")
+        }
+      }
+      out.line("public var \(oneof.property): \(oneof.type)?")
+    }
+  }
+
+  private func emitInitialiser(_ properties: [Property], to out: inout CodeWriter) throws(GenerationFailure) {
+    guard !properties.isEmpty else { return }
+    var parameters: [String] = []
+    var assignments: [String] = []
+    for property in properties {
+      switch property {
+      case .field(let field):
+        parameters.append("\(field.property): \(field.swiftType) = \(field.defaultValue)")
+        assignments.append("self.\(field.property) = \(field.property)")
+      case .oneof(let oneof):
+        parameters.append("\(oneof.property): \(oneof.type)? = nil")
+        assignments.append("self.\(oneof.property) = \(oneof.property)")
+      }
+    }
+    out.line()
+    out.call("public init", parameters, " {")
+    for assignment in assignments { out.line("  " + assignment) }
+    out.line("}")
+  }
+}

@@ -1,0 +1,179 @@
+/// `<Namespace>.<File>.Wire.swift`: between the structs and protobuf-c.
+struct WireEmitter {
+  let schema: Schema
+
+  func emit(_ file: FileDescriptor) throws(GenerationFailure) -> String {
+    var out = CodeWriter()
+    out.line("internal import CProtobufC")
+    out.line("internal import CProtos")
+    for message in file.allMessages {
+      out.line()
+      try emit(message, to: &out)
+    }
+    return out.text
+  }
+
+  private func emit(_ message: MessageDescriptor, to out: inout CodeWriter) throws(GenerationFailure) {
+    let type = SwiftNames.type(message.package, message.nesting)
+    let properties = try schema.properties(of: message)
+    let isRecursive = try schema.isRecursive(message)
+    try out.block("extension \(type): WireMessage") { out throws(GenerationFailure) in
+      out.line("typealias CStruct = \(CNames.type(message.fullName))")
+      out.line()
+      out.line("public static var fullName: String { \(message.fullName.literal) }")
+      out.line()
+      try out.block("static var descriptor: UnsafePointer<ProtobufCMessageDescriptor>") {
+        $0.line(CNames.descriptorAccessor(message.fullName) + "()")
+      }
+      out.line()
+      out.line("static var isRecursive: Bool { \(isRecursive) }")
+      out.line()
+      try out.block("public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure)") {
+        $0.line("self = try WireCodec.decode(bytes)")
+      }
+      out.line()
+      try out.block("public func serialized() throws(MessageFailure) -> [UInt8]") {
+        $0.line("try WireCodec.encode(self)")
+      }
+      out.line()
+      try out.block("init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure)") { out throws(GenerationFailure) in
+        for property in properties { try emitRead(property, to: &out) }
+        out.line("unknownFields = try UnknownFields(c.pointee.base)")
+      }
+      out.line()
+      try out.block("func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena)") { out throws(GenerationFailure) in
+        out.line("c.pointee.base.descriptor = Self.descriptor")
+        for property in properties { try emitWrite(property, to: &out) }
+        out.line("unknownFields.fill(&c.pointee.base, arena)")
+      }
+    }
+  }
+}
+
+// Reading.
+extension WireEmitter {
+  private func emitRead(_ property: Property, to out: inout CodeWriter) throws(GenerationFailure) {
+    switch property {
+    case .oneof(let oneof):
+      try out.block("switch c.pointee.\(oneof.cCase).rawValue") { out throws(GenerationFailure) in
+        for member in oneof.members {
+          let case0 = "case \(member.descriptor.number):"
+          if member.descriptor.kind == .message {
+            out.line("\(case0) \(oneof.property) = try WireRead.message(c.pointee.\(member.cName)).map { .\(member.property)($0) }")
+          } else {
+            out.line("\(case0) \(oneof.property) = .\(member.property)(\(Self.read(member, "c.pointee.\(member.cName)")))")
+          }
+        }
+        out.line("default: break")
+      }
+    case .field(let field):
+      let source = "c.pointee.\(field.cName)"
+      switch field.shape {
+      case .plain: out.line("\(field.property) = \(Self.read(field, source))")
+      case .message where !field.descriptor.isProto3Optional:
+        out.line("\(field.property) = \(Self.read(field, source))")
+      case .optional, .message:
+        try out.block("if c.pointee._\(field.cName)_case.rawValue == \(field.descriptor.number)") {
+          $0.line("\(field.property) = \(Self.read(field, source))")
+        }
+      case .list: out.line("\(field.property) = \(Self.readList(field, source))")
+      case .map(let key, let value, _):
+        try out.block("for entry in UnsafeMutableBufferPointer(start: \(source), count: c.pointee.n_\(field.cName))") {
+          out throws(GenerationFailure) in
+          out.line("guard let entry else { throw .malformed }")
+          let readKey = Self.read(key.kind, "entry.pointee.key", field.jsonName)
+          let readValue = Self.read(value.kind, "entry.pointee.value", field.jsonName)
+          let fallback = value.kind == .message ? " ?? \(value.swiftType)()" : ""
+          out.line("\(field.property)[\(readKey)] = \(readValue)\(fallback)")
+        }
+      }
+    }
+  }
+
+  private static func read(_ field: FieldModel, _ source: String) -> String {
+    read(field.descriptor.kind, source, field.jsonName)
+  }
+
+  private static func read(_ kind: FieldDescriptor.Kind, _ source: String, _ jsonName: String) -> String {
+    switch kind {
+    case .string: "try \(source).string(\(jsonName.literal))"
+    case .bytes: "\(source).array"
+    case .bool: "\(source) != 0"
+    case .enumeration: "WireRead.enumeration(\(source))"
+    case .message: "try WireRead.message(\(source))"
+    default: source
+    }
+  }
+
+  private static func readList(_ field: FieldModel, _ source: String) -> String {
+    let items = "c.pointee.n_\(field.cName), \(source)"
+    return switch field.descriptor.kind {
+    case .string: "try WireRead.strings(\(items), \(field.jsonName.literal))"
+    case .bytes: "WireRead.byteArrays(\(items))"
+    case .bool: "WireRead.bools(\(items))"
+    case .enumeration: "WireRead.enumerations(\(items))"
+    case .message: "try WireRead.messages(\(items))"
+    default: "WireRead.numbers(\(items))"
+    }
+  }
+}
+
+// Writing.
+extension WireEmitter {
+  private func emitWrite(_ property: Property, to out: inout CodeWriter) throws(GenerationFailure) {
+    switch property {
+    case .oneof(let oneof):
+      try out.block("switch \(oneof.property)") { out throws(GenerationFailure) in
+        for member in oneof.members {
+          out.line("case .\(member.property)(let value):")
+          out.line("  c.pointee.\(oneof.cCase) = .init(rawValue: \(member.descriptor.number))")
+          out.line("  c.pointee.\(member.cName) = \(Self.write(member.descriptor.kind, "value"))")
+        }
+        out.line("case nil: break")
+      }
+    case .field(let field):
+      let target = "c.pointee.\(field.cName)"
+      switch field.shape {
+      case .plain: out.line("\(target) = \(Self.write(field.descriptor.kind, field.property))")
+      case .message where !field.descriptor.isProto3Optional:
+        out.line("\(target) = \(Self.write(.message, field.property))")
+      case .optional, .message:
+        try out.block("if let \(field.property)") { out throws(GenerationFailure) in
+          out.line("c.pointee._\(field.cName)_case = .init(rawValue: \(field.descriptor.number))")
+          out.line("\(target) = \(Self.write(field.descriptor.kind, field.property))")
+        }
+      case .list:
+        out.line("c.pointee.n_\(field.cName) = \(field.property).count")
+        out.line("\(target) = arena.\(Self.listWriter(field.descriptor.kind))(\(field.property))")
+      case .map(let key, let value, let entry):
+        out.line("c.pointee.n_\(field.cName) = \(field.property).count")
+        try out.block("\(target) = arena.entries(\(field.property))") { out throws(GenerationFailure) in
+          out.line("(entry: UnsafeMutablePointer<\(CNames.type(entry))>, key, value) in")
+          out.line("entry.pointee.base.descriptor = \(CNames.descriptorAccessor(entry))()")
+          out.line("entry.pointee.key = \(Self.write(key.kind, "key"))")
+          out.line("entry.pointee.value = \(Self.write(value.kind, "value"))")
+        }
+      }
+    }
+  }
+
+  private static func write(_ kind: FieldDescriptor.Kind, _ value: String) -> String {
+    switch kind {
+    case .string, .bytes: "arena.binary(\(value))"
+    case .bool: "\(value) ? 1 : 0"
+    case .enumeration: "WireWrite.enumeration(\(value))"
+    case .message: "arena.message(\(value))"
+    default: value
+    }
+  }
+
+  private static func listWriter(_ kind: FieldDescriptor.Kind) -> String {
+    switch kind {
+    case .string, .bytes: "binaries"
+    case .bool: "bools"
+    case .enumeration: "enumerations"
+    case .message: "messages"
+    default: "numbers"
+    }
+  }
+}
