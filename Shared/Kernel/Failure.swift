@@ -67,3 +67,21 @@ public struct Failure: Error, Hashable, Sendable {
     return Failure(.validationFailed, first, violations: violations)
   }
 }
+
+/// An error of a lower layer that knows how it looks to a caller. The RPC boundary asks it; everything else that is
+/// not a `Failure` is masked.
+public protocol FailureConvertible: Error {
+  var failure: Failure { get }
+}
+
+extension Failure {
+  /// What a caller may see of any error. Nothing of an unknown error's text leaves the process.
+  public static func visible(_ error: any Error) -> Failure {
+    switch error {
+    case let failure as Failure: failure
+    case let convertible as any FailureConvertible: convertible.failure
+    case is CancellationError: Failure(.serviceUnavailable, "the call was cancelled")
+    default: Failure(.internalError, "internal error")
+    }
+  }
+}
