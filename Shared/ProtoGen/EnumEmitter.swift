@@ -26,20 +26,20 @@ enum EnumEmitter {
     _ cases: [(String, EnumDescriptor.Value)], to out: inout CodeWriter
   ) throws(GenerationFailure) {
     try out.block("public var name: String?") { out throws(GenerationFailure) in
-      try out.block("switch rawValue") { out throws(GenerationFailure) in
-        var seen: Set<Int> = []
-        for (_, value) in cases where seen.insert(value.number).inserted {
-          out.line("case \(value.number): \(value.name.literal)")
-        }
-        out.line("default: nil")
+      out.line("switch rawValue {")
+      var seen: Set<Int> = []
+      for (_, value) in cases where seen.insert(value.number).inserted {
+        out.line("case \(value.number): \(value.name.literal)")
       }
+      out.line("default: nil")
+      out.line("}")
     }
     out.line()
     try out.block("public init?(name: String)") { out throws(GenerationFailure) in
-      try out.block("switch name") { out throws(GenerationFailure) in
-        for (name, value) in cases { out.line("case \(value.name.literal): self = .\(name)") }
-        out.line("default: return nil")
-      }
+      out.line("switch name {")
+      for (name, value) in cases { out.line("case \(value.name.literal): self = .\(name)") }
+      out.line("default: return nil")
+      out.line("}")
     }
   }
 
@@ -54,17 +54,17 @@ enum EnumEmitter {
       return
     }
     try out.block("public var stored: String?") { out throws(GenerationFailure) in
-      try out.block("switch rawValue") { out throws(GenerationFailure) in
-        for (_, number, text) in stored { out.line("case \(number): \(text.literal)") }
-        out.line("default: nil")
-      }
+      out.line("switch rawValue {")
+      for (_, number, text) in stored { out.line("case \(number): \(text.literal)") }
+      out.line("default: nil")
+      out.line("}")
     }
     out.line()
     try out.block("public init?(stored: String)") { out throws(GenerationFailure) in
-      try out.block("switch stored") { out throws(GenerationFailure) in
-        for (name, _, text) in stored { out.line("case \(text.literal): self = .\(name)") }
-        out.line("default: return nil")
-      }
+      out.line("switch stored {")
+      for (name, _, text) in stored { out.line("case \(text.literal): self = .\(name)") }
+      out.line("default: return nil")
+      out.line("}")
     }
   }
 }

@@ -62,12 +62,12 @@ struct JSONEmitter {
     switch property {
     case .field(let field): out.line(Self.write(field, field.property))
     case .oneof(let oneof):
-      try out.block("switch \(oneof.property)") { out throws(GenerationFailure) in
-        for member in oneof.members {
-          out.line("case .\(member.property)(let value): \(Self.write(member, "value"))")
-        }
-        out.line("case nil: break")
+      out.line("switch \(oneof.property) {")
+      for member in oneof.members {
+        out.line("case .\(member.property)(let value): \(Self.write(member, "value"))")
       }
+      out.line("case nil: break")
+      out.line("}")
     }
   }
 

@@ -19,8 +19,8 @@ struct StubEmitter {
 
   private func emit(_ service: ServiceDescriptor) throws(GenerationFailure) -> String {
     var out = CodeWriter()
-    out.line("import Messages")
-    out.line("import RPC")
+    out.line("public import Messages")
+    out.line("public import RPC")
     out.line()
     try emitHandlers(service, to: &out)
     out.line()
@@ -85,7 +85,7 @@ struct StubEmitter {
         out.line("methods = [")
         for method in service.methods {
           let name = SwiftNames.method(method.name)
-          out.line("  BoundMethod(\(service.name)Methods.\(name)) { try await handlers.\(name)($0, $1) },")
+          out.line("  .unary(\(service.name)Methods.\(name)) { try await handlers.\(name)($0, $1) },")
         }
         out.line("]")
       }
@@ -114,7 +114,6 @@ struct StubEmitter {
   private func emitRoutes(_ services: [ServiceDescriptor]) throws(GenerationFailure) -> String {
     var out = CodeWriter()
     out.line("import Messages")
-    out.line("import RPC")
     out.line()
     out.doc(["Every method that the gateway offers as JSON over HTTP, in the order of the protos."])
     try out.block("public enum PublicRoutes") { out throws(GenerationFailure) in
@@ -122,8 +121,9 @@ struct StubEmitter {
       for service in services {
         for method in service.methods {
           let name = "\(service.name)Methods.\(SwiftNames.method(method.name))"
-          let types = "\(try schema.swiftType(method.input)).self, \(try schema.swiftType(method.output)).self"
-          out.line("  TranscodedRoute(\(name), \(types)),")
+          out.line("  TranscodedRoute(")
+          out.line("    \(name), \(try schema.swiftType(method.input)).self,")
+          out.line("    \(try schema.swiftType(method.output)).self),")
         }
       }
       out.line("]")

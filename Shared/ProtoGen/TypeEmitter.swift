@@ -23,8 +23,8 @@ struct TypeEmitter {
   private func emit(_ message: MessageDescriptor, to out: inout CodeWriter) throws(GenerationFailure) {
     let properties = try schema.properties(of: message)
     out.doc(message.doc)
-    let conformances = Self.conformances(message).joined(separator: ", ")
-    try out.block("public struct \(SwiftNames.escaped(message.name)): \(conformances)") { out throws(GenerationFailure) in
+    let head = "public struct \(SwiftNames.escaped(message.name)): \(Self.conformance(message))"
+    try out.block(head) { out throws(GenerationFailure) in
       for property in properties { try emit(property, to: &out) }
       out.line("public var unknownFields = UnknownFields()")
       out.line()
@@ -41,18 +41,12 @@ struct TypeEmitter {
     }
   }
 
-  private static func conformances(_ message: MessageDescriptor) -> [String] {
-    var names = ["Message"]
-    let requestID = message.fields.first { $0.name == "request_id" }
-    if let requestID, requestID.kind == .string, !requestID.isProto3Optional, !requestID.isRepeated {
-      names = ["RequestIdentified"]
+  private static func conformance(_ message: MessageDescriptor) -> String {
+    func has(_ name: String, _ kind: FieldDescriptor.Kind) -> Bool {
+      message.fields.contains { $0.name == name && $0.kind == kind && !$0.isProto3Optional && !$0.isRepeated }
     }
-    if let replayed = message.fields.first(where: { $0.name == "replayed" }), replayed.kind == .bool,
-      !replayed.isProto3Optional
-    {
-      names = ["ReplayMarked"]
-    }
-    return names
+    if has("request_id", .string) { return "RequestIdentified" }
+    return has("replayed", .bool) ? "ReplayMarked" : "Message"
   }
 
   private func emit(_ property: Property, to out: inout CodeWriter) throws(GenerationFailure) {

@@ -21,7 +21,7 @@ struct ValidationEmitter {
       case .field(let field): if let call = try Self.check(field) { calls.append(call) }
       case .oneof(let oneof):
         guard oneof.members.allSatisfy({ $0.descriptor.kind != .message }) else {
-          throw GenerationFailure("\(message.fullName).\(oneof.property): rules of messages in a oneof are not generated")
+          throw GenerationFailure("\(message.fullName).\(oneof.property): messages in a oneof have no rules yet")
         }
       }
     }
@@ -62,7 +62,7 @@ struct ValidationEmitter {
       return "choice(\(name), \(isOptional ? "&" : "")\(field.property)\(required))"
     case .int64, .uint64, .int32, .uint32, .fixed64, .fixed32, .sfixed64, .sfixed32, .sint64, .sint32:
       guard rules.min != nil || rules.max != nil else { return nil }
-      guard !isList else { throw GenerationFailure("\(field.descriptor.name): limits of list elements are not generated") }
+      guard !isList else { throw GenerationFailure("\(field.descriptor.name): list elements have no limits yet") }
       let min = rules.min.map { ", min: \($0)" } ?? ""
       let max = rules.max.map { ", max: \($0)" } ?? ""
       return "integer(\(name), \(field.property)\(min)\(max))"

@@ -55,17 +55,16 @@ extension WireEmitter {
   private func emitRead(_ property: Property, to out: inout CodeWriter) throws(GenerationFailure) {
     switch property {
     case .oneof(let oneof):
-      try out.block("switch c.pointee.\(oneof.cCase).rawValue") { out throws(GenerationFailure) in
-        for member in oneof.members {
-          let case0 = "case \(member.descriptor.number):"
-          if member.descriptor.kind == .message {
-            out.line("\(case0) \(oneof.property) = try WireRead.message(c.pointee.\(member.cName)).map { .\(member.property)($0) }")
-          } else {
-            out.line("\(case0) \(oneof.property) = .\(member.property)(\(Self.read(member, "c.pointee.\(member.cName)")))")
-          }
-        }
-        out.line("default: break")
+      out.line("switch c.pointee.\(oneof.cCase).rawValue {")
+      for member in oneof.members {
+        let value = Self.read(member, "c.pointee.\(member.cName)")
+        let choice = ".\(member.property)"
+        let isMessage = member.descriptor.kind == .message
+        out.line("case \(member.descriptor.number):")
+        out.line("  \(oneof.property) = \(isMessage ? "\(value).map { \(choice)($0) }" : "\(choice)(\(value))")")
       }
+      out.line("default: break")
+      out.line("}")
     case .field(let field):
       let source = "c.pointee.\(field.cName)"
       switch field.shape {
@@ -76,14 +75,14 @@ extension WireEmitter {
         try out.block("if c.pointee._\(field.cName)_case.rawValue == \(field.descriptor.number)") {
           $0.line("\(field.property) = \(Self.read(field, source))")
         }
-      case .list: out.line("\(field.property) = \(Self.readList(field, source))")
+      case .list: emitReadList(field, to: &out)
       case .map(let key, let value, _):
         try out.block("for entry in UnsafeMutableBufferPointer(start: \(source), count: c.pointee.n_\(field.cName))") {
           out throws(GenerationFailure) in
           out.line("guard let entry else { throw .malformed }")
           let readKey = Self.read(key.kind, "entry.pointee.key", field.jsonName)
           let readValue = Self.read(value.kind, "entry.pointee.value", field.jsonName)
-          let fallback = value.kind == .message ? " ?? \(value.swiftType)()" : ""
+          let fallback = value.kind == .message ? " ?? .init()" : ""
           out.line("\(field.property)[\(readKey)] = \(readValue)\(fallback)")
         }
       }
@@ -105,16 +104,20 @@ extension WireEmitter {
     }
   }
 
-  private static func readList(_ field: FieldModel, _ source: String) -> String {
-    let items = "c.pointee.n_\(field.cName), \(source)"
-    return switch field.descriptor.kind {
-    case .string: "try WireRead.strings(\(items), \(field.jsonName.literal))"
-    case .bytes: "WireRead.byteArrays(\(items))"
-    case .bool: "WireRead.bools(\(items))"
-    case .enumeration: "WireRead.enumerations(\(items))"
-    case .message: "try WireRead.messages(\(items))"
-    default: "WireRead.numbers(\(items))"
+  private func emitReadList(_ field: FieldModel, to out: inout CodeWriter) {
+    var arguments = ["c.pointee.n_\(field.cName)", "c.pointee.\(field.cName)"]
+    let reader: String
+    switch field.descriptor.kind {
+    case .string:
+      reader = "try WireRead.strings"
+      arguments.append(field.jsonName.literal)
+    case .bytes: reader = "WireRead.byteArrays"
+    case .bool: reader = "WireRead.bools"
+    case .enumeration: reader = "WireRead.enumerations"
+    case .message: reader = "try WireRead.messages"
+    default: reader = "WireRead.numbers"
     }
+    out.call("\(field.property) = \(reader)", arguments, "")
   }
 }
 
@@ -123,14 +126,14 @@ extension WireEmitter {
   private func emitWrite(_ property: Property, to out: inout CodeWriter) throws(GenerationFailure) {
     switch property {
     case .oneof(let oneof):
-      try out.block("switch \(oneof.property)") { out throws(GenerationFailure) in
-        for member in oneof.members {
-          out.line("case .\(member.property)(let value):")
-          out.line("  c.pointee.\(oneof.cCase) = .init(rawValue: \(member.descriptor.number))")
-          out.line("  c.pointee.\(member.cName) = \(Self.write(member.descriptor.kind, "value"))")
-        }
-        out.line("case nil: break")
+      out.line("switch \(oneof.property) {")
+      for member in oneof.members {
+        out.line("case .\(member.property)(let value):")
+        out.line("  c.pointee.\(oneof.cCase) = .init(rawValue: \(member.descriptor.number))")
+        out.line("  c.pointee.\(member.cName) = \(Self.write(member.descriptor.kind, "value"))")
       }
+      out.line("case nil: break")
+      out.line("}")
     case .field(let field):
       let target = "c.pointee.\(field.cName)"
       switch field.shape {

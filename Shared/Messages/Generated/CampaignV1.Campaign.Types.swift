@@ -16,43 +16,43 @@ extension CampaignV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "CAMPAIGN_STATUS_UNSPECIFIED"
-        case 1: "CAMPAIGN_STATUS_DRAFT"
-        case 2: "CAMPAIGN_STATUS_ACTIVE"
-        case 3: "CAMPAIGN_STATUS_PAUSED"
-        case 4: "CAMPAIGN_STATUS_COMPLETED"
-        default: nil
+      case 0: "CAMPAIGN_STATUS_UNSPECIFIED"
+      case 1: "CAMPAIGN_STATUS_DRAFT"
+      case 2: "CAMPAIGN_STATUS_ACTIVE"
+      case 3: "CAMPAIGN_STATUS_PAUSED"
+      case 4: "CAMPAIGN_STATUS_COMPLETED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "CAMPAIGN_STATUS_UNSPECIFIED": self = .unspecified
-        case "CAMPAIGN_STATUS_DRAFT": self = .draft
-        case "CAMPAIGN_STATUS_ACTIVE": self = .active
-        case "CAMPAIGN_STATUS_PAUSED": self = .paused
-        case "CAMPAIGN_STATUS_COMPLETED": self = .completed
-        default: return nil
+      case "CAMPAIGN_STATUS_UNSPECIFIED": self = .unspecified
+      case "CAMPAIGN_STATUS_DRAFT": self = .draft
+      case "CAMPAIGN_STATUS_ACTIVE": self = .active
+      case "CAMPAIGN_STATUS_PAUSED": self = .paused
+      case "CAMPAIGN_STATUS_COMPLETED": self = .completed
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "draft"
-        case 2: "active"
-        case 3: "paused"
-        case 4: "completed"
-        default: nil
+      case 1: "draft"
+      case 2: "active"
+      case 3: "paused"
+      case 4: "completed"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "draft": self = .draft
-        case "active": self = .active
-        case "paused": self = .paused
-        case "completed": self = .completed
-        default: return nil
+      case "draft": self = .draft
+      case "active": self = .active
+      case "paused": self = .paused
+      case "completed": self = .completed
+      default: return nil
       }
     }
   }
@@ -71,39 +71,39 @@ extension CampaignV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "RESERVATION_STATE_UNSPECIFIED"
-        case 1: "RESERVATION_STATE_HELD"
-        case 2: "RESERVATION_STATE_CONSUMED"
-        case 3: "RESERVATION_STATE_RELEASED"
-        default: nil
+      case 0: "RESERVATION_STATE_UNSPECIFIED"
+      case 1: "RESERVATION_STATE_HELD"
+      case 2: "RESERVATION_STATE_CONSUMED"
+      case 3: "RESERVATION_STATE_RELEASED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "RESERVATION_STATE_UNSPECIFIED": self = .unspecified
-        case "RESERVATION_STATE_HELD": self = .held
-        case "RESERVATION_STATE_CONSUMED": self = .consumed
-        case "RESERVATION_STATE_RELEASED": self = .released
-        default: return nil
+      case "RESERVATION_STATE_UNSPECIFIED": self = .unspecified
+      case "RESERVATION_STATE_HELD": self = .held
+      case "RESERVATION_STATE_CONSUMED": self = .consumed
+      case "RESERVATION_STATE_RELEASED": self = .released
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "held"
-        case 2: "consumed"
-        case 3: "released"
-        default: nil
+      case 1: "held"
+      case 2: "consumed"
+      case 3: "released"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "held": self = .held
-        case "consumed": self = .consumed
-        case "released": self = .released
-        default: return nil
+      case "held": self = .held
+      case "consumed": self = .consumed
+      case "released": self = .released
+      default: return nil
       }
     }
   }

@@ -18,51 +18,51 @@ extension CommonV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "ROLE_UNSPECIFIED"
-        case 1: "ROLE_SHOPPER"
-        case 2: "ROLE_MEDIATOR"
-        case 3: "ROLE_AGENCY"
-        case 4: "ROLE_BRAND"
-        case 5: "ROLE_OPS"
-        case 6: "ROLE_ADMIN"
-        default: nil
+      case 0: "ROLE_UNSPECIFIED"
+      case 1: "ROLE_SHOPPER"
+      case 2: "ROLE_MEDIATOR"
+      case 3: "ROLE_AGENCY"
+      case 4: "ROLE_BRAND"
+      case 5: "ROLE_OPS"
+      case 6: "ROLE_ADMIN"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "ROLE_UNSPECIFIED": self = .unspecified
-        case "ROLE_SHOPPER": self = .shopper
-        case "ROLE_MEDIATOR": self = .mediator
-        case "ROLE_AGENCY": self = .agency
-        case "ROLE_BRAND": self = .brand
-        case "ROLE_OPS": self = .ops
-        case "ROLE_ADMIN": self = .admin
-        default: return nil
+      case "ROLE_UNSPECIFIED": self = .unspecified
+      case "ROLE_SHOPPER": self = .shopper
+      case "ROLE_MEDIATOR": self = .mediator
+      case "ROLE_AGENCY": self = .agency
+      case "ROLE_BRAND": self = .brand
+      case "ROLE_OPS": self = .ops
+      case "ROLE_ADMIN": self = .admin
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "shopper"
-        case 2: "mediator"
-        case 3: "agency"
-        case 4: "brand"
-        case 5: "ops"
-        case 6: "admin"
-        default: nil
+      case 1: "shopper"
+      case 2: "mediator"
+      case 3: "agency"
+      case 4: "brand"
+      case 5: "ops"
+      case 6: "admin"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "shopper": self = .shopper
-        case "mediator": self = .mediator
-        case "agency": self = .agency
-        case "brand": self = .brand
-        case "ops": self = .ops
-        case "admin": self = .admin
-        default: return nil
+      case "shopper": self = .shopper
+      case "mediator": self = .mediator
+      case "agency": self = .agency
+      case "brand": self = .brand
+      case "ops": self = .ops
+      case "admin": self = .admin
+      default: return nil
       }
     }
   }
@@ -81,39 +81,39 @@ extension CommonV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "USER_STATUS_UNSPECIFIED"
-        case 1: "USER_STATUS_ACTIVE"
-        case 2: "USER_STATUS_SUSPENDED"
-        case 3: "USER_STATUS_PENDING"
-        default: nil
+      case 0: "USER_STATUS_UNSPECIFIED"
+      case 1: "USER_STATUS_ACTIVE"
+      case 2: "USER_STATUS_SUSPENDED"
+      case 3: "USER_STATUS_PENDING"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "USER_STATUS_UNSPECIFIED": self = .unspecified
-        case "USER_STATUS_ACTIVE": self = .active
-        case "USER_STATUS_SUSPENDED": self = .suspended
-        case "USER_STATUS_PENDING": self = .pending
-        default: return nil
+      case "USER_STATUS_UNSPECIFIED": self = .unspecified
+      case "USER_STATUS_ACTIVE": self = .active
+      case "USER_STATUS_SUSPENDED": self = .suspended
+      case "USER_STATUS_PENDING": self = .pending
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "active"
-        case 2: "suspended"
-        case 3: "pending"
-        default: nil
+      case 1: "active"
+      case 2: "suspended"
+      case 3: "pending"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "active": self = .active
-        case "suspended": self = .suspended
-        case "pending": self = .pending
-        default: return nil
+      case "active": self = .active
+      case "suspended": self = .suspended
+      case "pending": self = .pending
+      default: return nil
       }
     }
   }
@@ -132,39 +132,39 @@ extension CommonV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "DEAL_TYPE_UNSPECIFIED"
-        case 1: "DEAL_TYPE_DISCOUNT"
-        case 2: "DEAL_TYPE_REVIEW"
-        case 3: "DEAL_TYPE_RATING"
-        default: nil
+      case 0: "DEAL_TYPE_UNSPECIFIED"
+      case 1: "DEAL_TYPE_DISCOUNT"
+      case 2: "DEAL_TYPE_REVIEW"
+      case 3: "DEAL_TYPE_RATING"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "DEAL_TYPE_UNSPECIFIED": self = .unspecified
-        case "DEAL_TYPE_DISCOUNT": self = .discount
-        case "DEAL_TYPE_REVIEW": self = .review
-        case "DEAL_TYPE_RATING": self = .rating
-        default: return nil
+      case "DEAL_TYPE_UNSPECIFIED": self = .unspecified
+      case "DEAL_TYPE_DISCOUNT": self = .discount
+      case "DEAL_TYPE_REVIEW": self = .review
+      case "DEAL_TYPE_RATING": self = .rating
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "Discount"
-        case 2: "Review"
-        case 3: "Rating"
-        default: nil
+      case 1: "Discount"
+      case 2: "Review"
+      case 3: "Rating"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "Discount": self = .discount
-        case "Review": self = .review
-        case "Rating": self = .rating
-        default: return nil
+      case "Discount": self = .discount
+      case "Review": self = .review
+      case "Rating": self = .rating
+      default: return nil
       }
     }
   }
@@ -186,47 +186,47 @@ extension CommonV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "OWNER_KIND_UNSPECIFIED"
-        case 1: "OWNER_KIND_SHOPPER"
-        case 2: "OWNER_KIND_MEDIATOR"
-        case 3: "OWNER_KIND_AGENCY"
-        case 4: "OWNER_KIND_BRAND"
-        case 5: "OWNER_KIND_PLATFORM"
-        default: nil
+      case 0: "OWNER_KIND_UNSPECIFIED"
+      case 1: "OWNER_KIND_SHOPPER"
+      case 2: "OWNER_KIND_MEDIATOR"
+      case 3: "OWNER_KIND_AGENCY"
+      case 4: "OWNER_KIND_BRAND"
+      case 5: "OWNER_KIND_PLATFORM"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "OWNER_KIND_UNSPECIFIED": self = .unspecified
-        case "OWNER_KIND_SHOPPER": self = .shopper
-        case "OWNER_KIND_MEDIATOR": self = .mediator
-        case "OWNER_KIND_AGENCY": self = .agency
-        case "OWNER_KIND_BRAND": self = .brand
-        case "OWNER_KIND_PLATFORM": self = .platform
-        default: return nil
+      case "OWNER_KIND_UNSPECIFIED": self = .unspecified
+      case "OWNER_KIND_SHOPPER": self = .shopper
+      case "OWNER_KIND_MEDIATOR": self = .mediator
+      case "OWNER_KIND_AGENCY": self = .agency
+      case "OWNER_KIND_BRAND": self = .brand
+      case "OWNER_KIND_PLATFORM": self = .platform
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "shopper"
-        case 2: "mediator"
-        case 3: "agency"
-        case 4: "brand"
-        case 5: "platform"
-        default: nil
+      case 1: "shopper"
+      case 2: "mediator"
+      case 3: "agency"
+      case 4: "brand"
+      case 5: "platform"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "shopper": self = .shopper
-        case "mediator": self = .mediator
-        case "agency": self = .agency
-        case "brand": self = .brand
-        case "platform": self = .platform
-        default: return nil
+      case "shopper": self = .shopper
+      case "mediator": self = .mediator
+      case "agency": self = .agency
+      case "brand": self = .brand
+      case "platform": self = .platform
+      default: return nil
       }
     }
   }

@@ -17,15 +17,15 @@ extension GoogleProtobuf {
 
     public var name: String? {
       switch rawValue {
-        case 0: "NULL_VALUE"
-        default: nil
+      case 0: "NULL_VALUE"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "NULL_VALUE": self = .nullValue
-        default: return nil
+      case "NULL_VALUE": self = .nullValue
+      default: return nil
       }
     }
 

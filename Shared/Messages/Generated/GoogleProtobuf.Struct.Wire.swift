@@ -25,7 +25,7 @@ extension GoogleProtobuf.Struct: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     for entry in UnsafeMutableBufferPointer(start: c.pointee.fields, count: c.pointee.n_fields) {
       guard let entry else { throw .malformed }
-      fields[try entry.pointee.key.string("fields")] = try WireRead.message(entry.pointee.value) ?? GoogleProtobuf.Value()
+      fields[try entry.pointee.key.string("fields")] = try WireRead.message(entry.pointee.value) ?? .init()
     }
     unknownFields = try UnknownFields(c.pointee.base)
   }
@@ -64,13 +64,19 @@ extension GoogleProtobuf.Value: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     switch c.pointee.kind_case.rawValue {
-      case 1: kind = .nullValue(WireRead.enumeration(c.pointee.null_value))
-      case 2: kind = .numberValue(c.pointee.number_value)
-      case 3: kind = .stringValue(try c.pointee.string_value.string("stringValue"))
-      case 4: kind = .boolValue(c.pointee.bool_value != 0)
-      case 5: kind = try WireRead.message(c.pointee.struct_value).map { .structValue($0) }
-      case 6: kind = try WireRead.message(c.pointee.list_value).map { .listValue($0) }
-      default: break
+    case 1:
+      kind = .nullValue(WireRead.enumeration(c.pointee.null_value))
+    case 2:
+      kind = .numberValue(c.pointee.number_value)
+    case 3:
+      kind = .stringValue(try c.pointee.string_value.string("stringValue"))
+    case 4:
+      kind = .boolValue(c.pointee.bool_value != 0)
+    case 5:
+      kind = try WireRead.message(c.pointee.struct_value).map { .structValue($0) }
+    case 6:
+      kind = try WireRead.message(c.pointee.list_value).map { .listValue($0) }
+    default: break
     }
     unknownFields = try UnknownFields(c.pointee.base)
   }
@@ -78,25 +84,25 @@ extension GoogleProtobuf.Value: WireMessage {
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
     c.pointee.base.descriptor = Self.descriptor
     switch kind {
-      case .nullValue(let value):
-        c.pointee.kind_case = .init(rawValue: 1)
-        c.pointee.null_value = WireWrite.enumeration(value)
-      case .numberValue(let value):
-        c.pointee.kind_case = .init(rawValue: 2)
-        c.pointee.number_value = value
-      case .stringValue(let value):
-        c.pointee.kind_case = .init(rawValue: 3)
-        c.pointee.string_value = arena.binary(value)
-      case .boolValue(let value):
-        c.pointee.kind_case = .init(rawValue: 4)
-        c.pointee.bool_value = value ? 1 : 0
-      case .structValue(let value):
-        c.pointee.kind_case = .init(rawValue: 5)
-        c.pointee.struct_value = arena.message(value)
-      case .listValue(let value):
-        c.pointee.kind_case = .init(rawValue: 6)
-        c.pointee.list_value = arena.message(value)
-      case nil: break
+    case .nullValue(let value):
+      c.pointee.kind_case = .init(rawValue: 1)
+      c.pointee.null_value = WireWrite.enumeration(value)
+    case .numberValue(let value):
+      c.pointee.kind_case = .init(rawValue: 2)
+      c.pointee.number_value = value
+    case .stringValue(let value):
+      c.pointee.kind_case = .init(rawValue: 3)
+      c.pointee.string_value = arena.binary(value)
+    case .boolValue(let value):
+      c.pointee.kind_case = .init(rawValue: 4)
+      c.pointee.bool_value = value ? 1 : 0
+    case .structValue(let value):
+      c.pointee.kind_case = .init(rawValue: 5)
+      c.pointee.struct_value = arena.message(value)
+    case .listValue(let value):
+      c.pointee.kind_case = .init(rawValue: 6)
+      c.pointee.list_value = arena.message(value)
+    case nil: break
     }
     unknownFields.fill(&c.pointee.base, arena)
   }

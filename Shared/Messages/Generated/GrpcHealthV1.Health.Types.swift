@@ -40,21 +40,21 @@ extension GrpcHealthV1 {
 
       public var name: String? {
         switch rawValue {
-          case 0: "UNKNOWN"
-          case 1: "SERVING"
-          case 2: "NOT_SERVING"
-          case 3: "SERVICE_UNKNOWN"
-          default: nil
+        case 0: "UNKNOWN"
+        case 1: "SERVING"
+        case 2: "NOT_SERVING"
+        case 3: "SERVICE_UNKNOWN"
+        default: nil
         }
       }
 
       public init?(name: String) {
         switch name {
-          case "UNKNOWN": self = .unknown
-          case "SERVING": self = .serving
-          case "NOT_SERVING": self = .notServing
-          case "SERVICE_UNKNOWN": self = .serviceUnknown
-          default: return nil
+        case "UNKNOWN": self = .unknown
+        case "SERVING": self = .serving
+        case "NOT_SERVING": self = .notServing
+        case "SERVICE_UNKNOWN": self = .serviceUnknown
+        default: return nil
         }
       }
 

@@ -16,43 +16,43 @@ extension IdentityV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "KYC_STATUS_UNSPECIFIED"
-        case 1: "KYC_STATUS_NONE"
-        case 2: "KYC_STATUS_PENDING"
-        case 3: "KYC_STATUS_VERIFIED"
-        case 4: "KYC_STATUS_REJECTED"
-        default: nil
+      case 0: "KYC_STATUS_UNSPECIFIED"
+      case 1: "KYC_STATUS_NONE"
+      case 2: "KYC_STATUS_PENDING"
+      case 3: "KYC_STATUS_VERIFIED"
+      case 4: "KYC_STATUS_REJECTED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "KYC_STATUS_UNSPECIFIED": self = .unspecified
-        case "KYC_STATUS_NONE": self = .none
-        case "KYC_STATUS_PENDING": self = .pending
-        case "KYC_STATUS_VERIFIED": self = .verified
-        case "KYC_STATUS_REJECTED": self = .rejected
-        default: return nil
+      case "KYC_STATUS_UNSPECIFIED": self = .unspecified
+      case "KYC_STATUS_NONE": self = .none
+      case "KYC_STATUS_PENDING": self = .pending
+      case "KYC_STATUS_VERIFIED": self = .verified
+      case "KYC_STATUS_REJECTED": self = .rejected
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "none"
-        case 2: "pending"
-        case 3: "verified"
-        case 4: "rejected"
-        default: nil
+      case 1: "none"
+      case 2: "pending"
+      case 3: "verified"
+      case 4: "rejected"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "none": self = .none
-        case "pending": self = .pending
-        case "verified": self = .verified
-        case "rejected": self = .rejected
-        default: return nil
+      case "none": self = .none
+      case "pending": self = .pending
+      case "verified": self = .verified
+      case "rejected": self = .rejected
+      default: return nil
       }
     }
   }
@@ -72,43 +72,43 @@ extension IdentityV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "CONNECTION_STATUS_UNSPECIFIED"
-        case 1: "CONNECTION_STATUS_PENDING"
-        case 2: "CONNECTION_STATUS_APPROVED"
-        case 3: "CONNECTION_STATUS_REJECTED"
-        case 4: "CONNECTION_STATUS_REMOVED"
-        default: nil
+      case 0: "CONNECTION_STATUS_UNSPECIFIED"
+      case 1: "CONNECTION_STATUS_PENDING"
+      case 2: "CONNECTION_STATUS_APPROVED"
+      case 3: "CONNECTION_STATUS_REJECTED"
+      case 4: "CONNECTION_STATUS_REMOVED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "CONNECTION_STATUS_UNSPECIFIED": self = .unspecified
-        case "CONNECTION_STATUS_PENDING": self = .pending
-        case "CONNECTION_STATUS_APPROVED": self = .approved
-        case "CONNECTION_STATUS_REJECTED": self = .rejected
-        case "CONNECTION_STATUS_REMOVED": self = .removed
-        default: return nil
+      case "CONNECTION_STATUS_UNSPECIFIED": self = .unspecified
+      case "CONNECTION_STATUS_PENDING": self = .pending
+      case "CONNECTION_STATUS_APPROVED": self = .approved
+      case "CONNECTION_STATUS_REJECTED": self = .rejected
+      case "CONNECTION_STATUS_REMOVED": self = .removed
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "pending"
-        case 2: "approved"
-        case 3: "rejected"
-        case 4: "removed"
-        default: nil
+      case 1: "pending"
+      case 2: "approved"
+      case 3: "rejected"
+      case 4: "removed"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "pending": self = .pending
-        case "approved": self = .approved
-        case "rejected": self = .rejected
-        case "removed": self = .removed
-        default: return nil
+      case "pending": self = .pending
+      case "approved": self = .approved
+      case "rejected": self = .rejected
+      case "removed": self = .removed
+      default: return nil
       }
     }
   }

@@ -202,7 +202,9 @@ extension IdentityV1.Brand: WireMessage {
     name = try c.pointee.name.string("name")
     brandCode = try c.pointee.brand_code.string("brandCode")
     ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
-    connectedAgencyCodes = try WireRead.strings(c.pointee.n_connected_agency_codes, c.pointee.connected_agency_codes, "connectedAgencyCodes")
+    connectedAgencyCodes = try WireRead.strings(
+      c.pointee.n_connected_agency_codes, c.pointee.connected_agency_codes, "connectedAgencyCodes"
+    )
     status = WireRead.enumeration(c.pointee.status)
     unknownFields = try UnknownFields(c.pointee.base)
   }
@@ -486,7 +488,9 @@ extension IdentityV1.Party: WireMessage {
     if c.pointee._parent_code_case.rawValue == 7 {
       parentCode = try c.pointee.parent_code.string("parentCode")
     }
-    payoutFingerprints = try WireRead.strings(c.pointee.n_payout_fingerprints, c.pointee.payout_fingerprints, "payoutFingerprints")
+    payoutFingerprints = try WireRead.strings(
+      c.pointee.n_payout_fingerprints, c.pointee.payout_fingerprints, "payoutFingerprints"
+    )
     unknownFields = try UnknownFields(c.pointee.base)
   }
 

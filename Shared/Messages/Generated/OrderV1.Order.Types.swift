@@ -25,67 +25,67 @@ extension OrderV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "WORKFLOW_STATUS_UNSPECIFIED"
-        case 1: "WORKFLOW_STATUS_CREATED"
-        case 2: "WORKFLOW_STATUS_REDIRECTED"
-        case 3: "WORKFLOW_STATUS_ORDERED"
-        case 4: "WORKFLOW_STATUS_PROOF_SUBMITTED"
-        case 5: "WORKFLOW_STATUS_UNDER_REVIEW"
-        case 6: "WORKFLOW_STATUS_APPROVED"
-        case 7: "WORKFLOW_STATUS_REJECTED"
-        case 8: "WORKFLOW_STATUS_REWARD_PENDING"
-        case 9: "WORKFLOW_STATUS_COMPLETED"
-        case 10: "WORKFLOW_STATUS_FAILED"
-        default: nil
+      case 0: "WORKFLOW_STATUS_UNSPECIFIED"
+      case 1: "WORKFLOW_STATUS_CREATED"
+      case 2: "WORKFLOW_STATUS_REDIRECTED"
+      case 3: "WORKFLOW_STATUS_ORDERED"
+      case 4: "WORKFLOW_STATUS_PROOF_SUBMITTED"
+      case 5: "WORKFLOW_STATUS_UNDER_REVIEW"
+      case 6: "WORKFLOW_STATUS_APPROVED"
+      case 7: "WORKFLOW_STATUS_REJECTED"
+      case 8: "WORKFLOW_STATUS_REWARD_PENDING"
+      case 9: "WORKFLOW_STATUS_COMPLETED"
+      case 10: "WORKFLOW_STATUS_FAILED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "WORKFLOW_STATUS_UNSPECIFIED": self = .unspecified
-        case "WORKFLOW_STATUS_CREATED": self = .created
-        case "WORKFLOW_STATUS_REDIRECTED": self = .redirected
-        case "WORKFLOW_STATUS_ORDERED": self = .ordered
-        case "WORKFLOW_STATUS_PROOF_SUBMITTED": self = .proofSubmitted
-        case "WORKFLOW_STATUS_UNDER_REVIEW": self = .underReview
-        case "WORKFLOW_STATUS_APPROVED": self = .approved
-        case "WORKFLOW_STATUS_REJECTED": self = .rejected
-        case "WORKFLOW_STATUS_REWARD_PENDING": self = .rewardPending
-        case "WORKFLOW_STATUS_COMPLETED": self = .completed
-        case "WORKFLOW_STATUS_FAILED": self = .failed
-        default: return nil
+      case "WORKFLOW_STATUS_UNSPECIFIED": self = .unspecified
+      case "WORKFLOW_STATUS_CREATED": self = .created
+      case "WORKFLOW_STATUS_REDIRECTED": self = .redirected
+      case "WORKFLOW_STATUS_ORDERED": self = .ordered
+      case "WORKFLOW_STATUS_PROOF_SUBMITTED": self = .proofSubmitted
+      case "WORKFLOW_STATUS_UNDER_REVIEW": self = .underReview
+      case "WORKFLOW_STATUS_APPROVED": self = .approved
+      case "WORKFLOW_STATUS_REJECTED": self = .rejected
+      case "WORKFLOW_STATUS_REWARD_PENDING": self = .rewardPending
+      case "WORKFLOW_STATUS_COMPLETED": self = .completed
+      case "WORKFLOW_STATUS_FAILED": self = .failed
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "CREATED"
-        case 2: "REDIRECTED"
-        case 3: "ORDERED"
-        case 4: "PROOF_SUBMITTED"
-        case 5: "UNDER_REVIEW"
-        case 6: "APPROVED"
-        case 7: "REJECTED"
-        case 8: "REWARD_PENDING"
-        case 9: "COMPLETED"
-        case 10: "FAILED"
-        default: nil
+      case 1: "CREATED"
+      case 2: "REDIRECTED"
+      case 3: "ORDERED"
+      case 4: "PROOF_SUBMITTED"
+      case 5: "UNDER_REVIEW"
+      case 6: "APPROVED"
+      case 7: "REJECTED"
+      case 8: "REWARD_PENDING"
+      case 9: "COMPLETED"
+      case 10: "FAILED"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "CREATED": self = .created
-        case "REDIRECTED": self = .redirected
-        case "ORDERED": self = .ordered
-        case "PROOF_SUBMITTED": self = .proofSubmitted
-        case "UNDER_REVIEW": self = .underReview
-        case "APPROVED": self = .approved
-        case "REJECTED": self = .rejected
-        case "REWARD_PENDING": self = .rewardPending
-        case "COMPLETED": self = .completed
-        case "FAILED": self = .failed
-        default: return nil
+      case "CREATED": self = .created
+      case "REDIRECTED": self = .redirected
+      case "ORDERED": self = .ordered
+      case "PROOF_SUBMITTED": self = .proofSubmitted
+      case "UNDER_REVIEW": self = .underReview
+      case "APPROVED": self = .approved
+      case "REJECTED": self = .rejected
+      case "REWARD_PENDING": self = .rewardPending
+      case "COMPLETED": self = .completed
+      case "FAILED": self = .failed
+      default: return nil
       }
     }
   }
@@ -106,47 +106,47 @@ extension OrderV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "DELIVERY_STATUS_UNSPECIFIED"
-        case 1: "DELIVERY_STATUS_ORDERED"
-        case 2: "DELIVERY_STATUS_SHIPPED"
-        case 3: "DELIVERY_STATUS_DELIVERED"
-        case 4: "DELIVERY_STATUS_CANCELLED"
-        case 5: "DELIVERY_STATUS_RETURNED"
-        default: nil
+      case 0: "DELIVERY_STATUS_UNSPECIFIED"
+      case 1: "DELIVERY_STATUS_ORDERED"
+      case 2: "DELIVERY_STATUS_SHIPPED"
+      case 3: "DELIVERY_STATUS_DELIVERED"
+      case 4: "DELIVERY_STATUS_CANCELLED"
+      case 5: "DELIVERY_STATUS_RETURNED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "DELIVERY_STATUS_UNSPECIFIED": self = .unspecified
-        case "DELIVERY_STATUS_ORDERED": self = .ordered
-        case "DELIVERY_STATUS_SHIPPED": self = .shipped
-        case "DELIVERY_STATUS_DELIVERED": self = .delivered
-        case "DELIVERY_STATUS_CANCELLED": self = .cancelled
-        case "DELIVERY_STATUS_RETURNED": self = .returned
-        default: return nil
+      case "DELIVERY_STATUS_UNSPECIFIED": self = .unspecified
+      case "DELIVERY_STATUS_ORDERED": self = .ordered
+      case "DELIVERY_STATUS_SHIPPED": self = .shipped
+      case "DELIVERY_STATUS_DELIVERED": self = .delivered
+      case "DELIVERY_STATUS_CANCELLED": self = .cancelled
+      case "DELIVERY_STATUS_RETURNED": self = .returned
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "Ordered"
-        case 2: "Shipped"
-        case 3: "Delivered"
-        case 4: "Cancelled"
-        case 5: "Returned"
-        default: nil
+      case 1: "Ordered"
+      case 2: "Shipped"
+      case 3: "Delivered"
+      case 4: "Cancelled"
+      case 5: "Returned"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "Ordered": self = .ordered
-        case "Shipped": self = .shipped
-        case "Delivered": self = .delivered
-        case "Cancelled": self = .cancelled
-        case "Returned": self = .returned
-        default: return nil
+      case "Ordered": self = .ordered
+      case "Shipped": self = .shipped
+      case "Delivered": self = .delivered
+      case "Cancelled": self = .cancelled
+      case "Returned": self = .returned
+      default: return nil
       }
     }
   }
@@ -166,43 +166,43 @@ extension OrderV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "PAYMENT_STATUS_UNSPECIFIED"
-        case 1: "PAYMENT_STATUS_PENDING"
-        case 2: "PAYMENT_STATUS_PAID"
-        case 3: "PAYMENT_STATUS_REFUNDED"
-        case 4: "PAYMENT_STATUS_FAILED"
-        default: nil
+      case 0: "PAYMENT_STATUS_UNSPECIFIED"
+      case 1: "PAYMENT_STATUS_PENDING"
+      case 2: "PAYMENT_STATUS_PAID"
+      case 3: "PAYMENT_STATUS_REFUNDED"
+      case 4: "PAYMENT_STATUS_FAILED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "PAYMENT_STATUS_UNSPECIFIED": self = .unspecified
-        case "PAYMENT_STATUS_PENDING": self = .pending
-        case "PAYMENT_STATUS_PAID": self = .paid
-        case "PAYMENT_STATUS_REFUNDED": self = .refunded
-        case "PAYMENT_STATUS_FAILED": self = .failed
-        default: return nil
+      case "PAYMENT_STATUS_UNSPECIFIED": self = .unspecified
+      case "PAYMENT_STATUS_PENDING": self = .pending
+      case "PAYMENT_STATUS_PAID": self = .paid
+      case "PAYMENT_STATUS_REFUNDED": self = .refunded
+      case "PAYMENT_STATUS_FAILED": self = .failed
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "Pending"
-        case 2: "Paid"
-        case 3: "Refunded"
-        case 4: "Failed"
-        default: nil
+      case 1: "Pending"
+      case 2: "Paid"
+      case 3: "Refunded"
+      case 4: "Failed"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "Pending": self = .pending
-        case "Paid": self = .paid
-        case "Refunded": self = .refunded
-        case "Failed": self = .failed
-        default: return nil
+      case "Pending": self = .pending
+      case "Paid": self = .paid
+      case "Refunded": self = .refunded
+      case "Failed": self = .failed
+      default: return nil
       }
     }
   }
@@ -227,55 +227,55 @@ extension OrderV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "AFFILIATE_STATUS_UNSPECIFIED"
-        case 1: "AFFILIATE_STATUS_UNCHECKED"
-        case 2: "AFFILIATE_STATUS_PENDING_COOLING"
-        case 3: "AFFILIATE_STATUS_APPROVED_SETTLED"
-        case 4: "AFFILIATE_STATUS_REJECTED"
-        case 5: "AFFILIATE_STATUS_FRAUD_ALERT"
-        case 6: "AFFILIATE_STATUS_CAP_EXCEEDED"
-        case 7: "AFFILIATE_STATUS_FROZEN_DISPUTED"
-        default: nil
+      case 0: "AFFILIATE_STATUS_UNSPECIFIED"
+      case 1: "AFFILIATE_STATUS_UNCHECKED"
+      case 2: "AFFILIATE_STATUS_PENDING_COOLING"
+      case 3: "AFFILIATE_STATUS_APPROVED_SETTLED"
+      case 4: "AFFILIATE_STATUS_REJECTED"
+      case 5: "AFFILIATE_STATUS_FRAUD_ALERT"
+      case 6: "AFFILIATE_STATUS_CAP_EXCEEDED"
+      case 7: "AFFILIATE_STATUS_FROZEN_DISPUTED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "AFFILIATE_STATUS_UNSPECIFIED": self = .unspecified
-        case "AFFILIATE_STATUS_UNCHECKED": self = .unchecked
-        case "AFFILIATE_STATUS_PENDING_COOLING": self = .pendingCooling
-        case "AFFILIATE_STATUS_APPROVED_SETTLED": self = .approvedSettled
-        case "AFFILIATE_STATUS_REJECTED": self = .rejected
-        case "AFFILIATE_STATUS_FRAUD_ALERT": self = .fraudAlert
-        case "AFFILIATE_STATUS_CAP_EXCEEDED": self = .capExceeded
-        case "AFFILIATE_STATUS_FROZEN_DISPUTED": self = .frozenDisputed
-        default: return nil
+      case "AFFILIATE_STATUS_UNSPECIFIED": self = .unspecified
+      case "AFFILIATE_STATUS_UNCHECKED": self = .unchecked
+      case "AFFILIATE_STATUS_PENDING_COOLING": self = .pendingCooling
+      case "AFFILIATE_STATUS_APPROVED_SETTLED": self = .approvedSettled
+      case "AFFILIATE_STATUS_REJECTED": self = .rejected
+      case "AFFILIATE_STATUS_FRAUD_ALERT": self = .fraudAlert
+      case "AFFILIATE_STATUS_CAP_EXCEEDED": self = .capExceeded
+      case "AFFILIATE_STATUS_FROZEN_DISPUTED": self = .frozenDisputed
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "Unchecked"
-        case 2: "Pending_Cooling"
-        case 3: "Approved_Settled"
-        case 4: "Rejected"
-        case 5: "Fraud_Alert"
-        case 6: "Cap_Exceeded"
-        case 7: "Frozen_Disputed"
-        default: nil
+      case 1: "Unchecked"
+      case 2: "Pending_Cooling"
+      case 3: "Approved_Settled"
+      case 4: "Rejected"
+      case 5: "Fraud_Alert"
+      case 6: "Cap_Exceeded"
+      case 7: "Frozen_Disputed"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "Unchecked": self = .unchecked
-        case "Pending_Cooling": self = .pendingCooling
-        case "Approved_Settled": self = .approvedSettled
-        case "Rejected": self = .rejected
-        case "Fraud_Alert": self = .fraudAlert
-        case "Cap_Exceeded": self = .capExceeded
-        case "Frozen_Disputed": self = .frozenDisputed
-        default: return nil
+      case "Unchecked": self = .unchecked
+      case "Pending_Cooling": self = .pendingCooling
+      case "Approved_Settled": self = .approvedSettled
+      case "Rejected": self = .rejected
+      case "Fraud_Alert": self = .fraudAlert
+      case "Cap_Exceeded": self = .capExceeded
+      case "Frozen_Disputed": self = .frozenDisputed
+      default: return nil
       }
     }
   }
@@ -296,47 +296,47 @@ extension OrderV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "PROOF_TYPE_UNSPECIFIED"
-        case 1: "PROOF_TYPE_ORDER"
-        case 2: "PROOF_TYPE_PAYMENT"
-        case 3: "PROOF_TYPE_REVIEW"
-        case 4: "PROOF_TYPE_RATING"
-        case 5: "PROOF_TYPE_RETURN_WINDOW"
-        default: nil
+      case 0: "PROOF_TYPE_UNSPECIFIED"
+      case 1: "PROOF_TYPE_ORDER"
+      case 2: "PROOF_TYPE_PAYMENT"
+      case 3: "PROOF_TYPE_REVIEW"
+      case 4: "PROOF_TYPE_RATING"
+      case 5: "PROOF_TYPE_RETURN_WINDOW"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "PROOF_TYPE_UNSPECIFIED": self = .unspecified
-        case "PROOF_TYPE_ORDER": self = .order
-        case "PROOF_TYPE_PAYMENT": self = .payment
-        case "PROOF_TYPE_REVIEW": self = .review
-        case "PROOF_TYPE_RATING": self = .rating
-        case "PROOF_TYPE_RETURN_WINDOW": self = .returnWindow
-        default: return nil
+      case "PROOF_TYPE_UNSPECIFIED": self = .unspecified
+      case "PROOF_TYPE_ORDER": self = .order
+      case "PROOF_TYPE_PAYMENT": self = .payment
+      case "PROOF_TYPE_REVIEW": self = .review
+      case "PROOF_TYPE_RATING": self = .rating
+      case "PROOF_TYPE_RETURN_WINDOW": self = .returnWindow
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "order"
-        case 2: "payment"
-        case 3: "review"
-        case 4: "rating"
-        case 5: "returnWindow"
-        default: nil
+      case 1: "order"
+      case 2: "payment"
+      case 3: "review"
+      case 4: "rating"
+      case 5: "returnWindow"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "order": self = .order
-        case "payment": self = .payment
-        case "review": self = .review
-        case "rating": self = .rating
-        case "returnWindow": self = .returnWindow
-        default: return nil
+      case "order": self = .order
+      case "payment": self = .payment
+      case "review": self = .review
+      case "rating": self = .rating
+      case "returnWindow": self = .returnWindow
+      default: return nil
       }
     }
   }
@@ -358,51 +358,51 @@ extension OrderV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "FUNDS_HOLD_UNSPECIFIED"
-        case 1: "FUNDS_HOLD_NONE"
-        case 2: "FUNDS_HOLD_REQUESTED"
-        case 3: "FUNDS_HOLD_HELD"
-        case 4: "FUNDS_HOLD_UNFUNDED"
-        case 5: "FUNDS_HOLD_CONSUMED"
-        case 6: "FUNDS_HOLD_RELEASED"
-        default: nil
+      case 0: "FUNDS_HOLD_UNSPECIFIED"
+      case 1: "FUNDS_HOLD_NONE"
+      case 2: "FUNDS_HOLD_REQUESTED"
+      case 3: "FUNDS_HOLD_HELD"
+      case 4: "FUNDS_HOLD_UNFUNDED"
+      case 5: "FUNDS_HOLD_CONSUMED"
+      case 6: "FUNDS_HOLD_RELEASED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "FUNDS_HOLD_UNSPECIFIED": self = .unspecified
-        case "FUNDS_HOLD_NONE": self = .none
-        case "FUNDS_HOLD_REQUESTED": self = .requested
-        case "FUNDS_HOLD_HELD": self = .held
-        case "FUNDS_HOLD_UNFUNDED": self = .unfunded
-        case "FUNDS_HOLD_CONSUMED": self = .consumed
-        case "FUNDS_HOLD_RELEASED": self = .released
-        default: return nil
+      case "FUNDS_HOLD_UNSPECIFIED": self = .unspecified
+      case "FUNDS_HOLD_NONE": self = .none
+      case "FUNDS_HOLD_REQUESTED": self = .requested
+      case "FUNDS_HOLD_HELD": self = .held
+      case "FUNDS_HOLD_UNFUNDED": self = .unfunded
+      case "FUNDS_HOLD_CONSUMED": self = .consumed
+      case "FUNDS_HOLD_RELEASED": self = .released
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "none"
-        case 2: "requested"
-        case 3: "held"
-        case 4: "unfunded"
-        case 5: "consumed"
-        case 6: "released"
-        default: nil
+      case 1: "none"
+      case 2: "requested"
+      case 3: "held"
+      case 4: "unfunded"
+      case 5: "consumed"
+      case 6: "released"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "none": self = .none
-        case "requested": self = .requested
-        case "held": self = .held
-        case "unfunded": self = .unfunded
-        case "consumed": self = .consumed
-        case "released": self = .released
-        default: return nil
+      case "none": self = .none
+      case "requested": self = .requested
+      case "held": self = .held
+      case "unfunded": self = .unfunded
+      case "consumed": self = .consumed
+      case "released": self = .released
+      default: return nil
       }
     }
   }
@@ -420,35 +420,35 @@ extension OrderV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "SETTLEMENT_MODE_UNSPECIFIED"
-        case 1: "SETTLEMENT_MODE_WALLET"
-        case 2: "SETTLEMENT_MODE_EXTERNAL"
-        default: nil
+      case 0: "SETTLEMENT_MODE_UNSPECIFIED"
+      case 1: "SETTLEMENT_MODE_WALLET"
+      case 2: "SETTLEMENT_MODE_EXTERNAL"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "SETTLEMENT_MODE_UNSPECIFIED": self = .unspecified
-        case "SETTLEMENT_MODE_WALLET": self = .wallet
-        case "SETTLEMENT_MODE_EXTERNAL": self = .external
-        default: return nil
+      case "SETTLEMENT_MODE_UNSPECIFIED": self = .unspecified
+      case "SETTLEMENT_MODE_WALLET": self = .wallet
+      case "SETTLEMENT_MODE_EXTERNAL": self = .external
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "wallet"
-        case 2: "external"
-        default: nil
+      case 1: "wallet"
+      case 2: "external"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "wallet": self = .wallet
-        case "external": self = .external
-        default: return nil
+      case "wallet": self = .wallet
+      case "external": self = .external
+      default: return nil
       }
     }
   }
@@ -466,35 +466,35 @@ extension OrderV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "SETTLEMENT_OUTCOME_UNSPECIFIED"
-        case 1: "SETTLEMENT_OUTCOME_SETTLED"
-        case 2: "SETTLEMENT_OUTCOME_CAP_EXCEEDED"
-        default: nil
+      case 0: "SETTLEMENT_OUTCOME_UNSPECIFIED"
+      case 1: "SETTLEMENT_OUTCOME_SETTLED"
+      case 2: "SETTLEMENT_OUTCOME_CAP_EXCEEDED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "SETTLEMENT_OUTCOME_UNSPECIFIED": self = .unspecified
-        case "SETTLEMENT_OUTCOME_SETTLED": self = .settled
-        case "SETTLEMENT_OUTCOME_CAP_EXCEEDED": self = .capExceeded
-        default: return nil
+      case "SETTLEMENT_OUTCOME_UNSPECIFIED": self = .unspecified
+      case "SETTLEMENT_OUTCOME_SETTLED": self = .settled
+      case "SETTLEMENT_OUTCOME_CAP_EXCEEDED": self = .capExceeded
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "settled"
-        case 2: "cap_exceeded"
-        default: nil
+      case 1: "settled"
+      case 2: "cap_exceeded"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "settled": self = .settled
-        case "cap_exceeded": self = .capExceeded
-        default: return nil
+      case "settled": self = .settled
+      case "cap_exceeded": self = .capExceeded
+      default: return nil
       }
     }
   }

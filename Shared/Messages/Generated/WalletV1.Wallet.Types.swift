@@ -32,91 +32,91 @@ extension WalletV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "TRANSACTION_TYPE_UNSPECIFIED"
-        case 1: "TRANSACTION_TYPE_BRAND_DEPOSIT"
-        case 2: "TRANSACTION_TYPE_PLATFORM_FEE"
-        case 3: "TRANSACTION_TYPE_COMMISSION_LOCK"
-        case 4: "TRANSACTION_TYPE_COMMISSION_SETTLE"
-        case 5: "TRANSACTION_TYPE_CASHBACK_LOCK"
-        case 6: "TRANSACTION_TYPE_CASHBACK_SETTLE"
-        case 7: "TRANSACTION_TYPE_ORDER_SETTLEMENT_DEBIT"
-        case 8: "TRANSACTION_TYPE_COMMISSION_REVERSAL"
-        case 9: "TRANSACTION_TYPE_MARGIN_REVERSAL"
-        case 10: "TRANSACTION_TYPE_AGENCY_PAYOUT"
-        case 11: "TRANSACTION_TYPE_AGENCY_RECEIPT"
-        case 12: "TRANSACTION_TYPE_PAYOUT_REQUEST"
-        case 13: "TRANSACTION_TYPE_PAYOUT_COMPLETE"
-        case 14: "TRANSACTION_TYPE_PAYOUT_FAILED"
-        case 15: "TRANSACTION_TYPE_REFUND"
-        case 16: "TRANSACTION_TYPE_LOCK_RELEASE"
-        default: nil
+      case 0: "TRANSACTION_TYPE_UNSPECIFIED"
+      case 1: "TRANSACTION_TYPE_BRAND_DEPOSIT"
+      case 2: "TRANSACTION_TYPE_PLATFORM_FEE"
+      case 3: "TRANSACTION_TYPE_COMMISSION_LOCK"
+      case 4: "TRANSACTION_TYPE_COMMISSION_SETTLE"
+      case 5: "TRANSACTION_TYPE_CASHBACK_LOCK"
+      case 6: "TRANSACTION_TYPE_CASHBACK_SETTLE"
+      case 7: "TRANSACTION_TYPE_ORDER_SETTLEMENT_DEBIT"
+      case 8: "TRANSACTION_TYPE_COMMISSION_REVERSAL"
+      case 9: "TRANSACTION_TYPE_MARGIN_REVERSAL"
+      case 10: "TRANSACTION_TYPE_AGENCY_PAYOUT"
+      case 11: "TRANSACTION_TYPE_AGENCY_RECEIPT"
+      case 12: "TRANSACTION_TYPE_PAYOUT_REQUEST"
+      case 13: "TRANSACTION_TYPE_PAYOUT_COMPLETE"
+      case 14: "TRANSACTION_TYPE_PAYOUT_FAILED"
+      case 15: "TRANSACTION_TYPE_REFUND"
+      case 16: "TRANSACTION_TYPE_LOCK_RELEASE"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "TRANSACTION_TYPE_UNSPECIFIED": self = .unspecified
-        case "TRANSACTION_TYPE_BRAND_DEPOSIT": self = .brandDeposit
-        case "TRANSACTION_TYPE_PLATFORM_FEE": self = .platformFee
-        case "TRANSACTION_TYPE_COMMISSION_LOCK": self = .commissionLock
-        case "TRANSACTION_TYPE_COMMISSION_SETTLE": self = .commissionSettle
-        case "TRANSACTION_TYPE_CASHBACK_LOCK": self = .cashbackLock
-        case "TRANSACTION_TYPE_CASHBACK_SETTLE": self = .cashbackSettle
-        case "TRANSACTION_TYPE_ORDER_SETTLEMENT_DEBIT": self = .orderSettlementDebit
-        case "TRANSACTION_TYPE_COMMISSION_REVERSAL": self = .commissionReversal
-        case "TRANSACTION_TYPE_MARGIN_REVERSAL": self = .marginReversal
-        case "TRANSACTION_TYPE_AGENCY_PAYOUT": self = .agencyPayout
-        case "TRANSACTION_TYPE_AGENCY_RECEIPT": self = .agencyReceipt
-        case "TRANSACTION_TYPE_PAYOUT_REQUEST": self = .payoutRequest
-        case "TRANSACTION_TYPE_PAYOUT_COMPLETE": self = .payoutComplete
-        case "TRANSACTION_TYPE_PAYOUT_FAILED": self = .payoutFailed
-        case "TRANSACTION_TYPE_REFUND": self = .refund
-        case "TRANSACTION_TYPE_LOCK_RELEASE": self = .lockRelease
-        default: return nil
+      case "TRANSACTION_TYPE_UNSPECIFIED": self = .unspecified
+      case "TRANSACTION_TYPE_BRAND_DEPOSIT": self = .brandDeposit
+      case "TRANSACTION_TYPE_PLATFORM_FEE": self = .platformFee
+      case "TRANSACTION_TYPE_COMMISSION_LOCK": self = .commissionLock
+      case "TRANSACTION_TYPE_COMMISSION_SETTLE": self = .commissionSettle
+      case "TRANSACTION_TYPE_CASHBACK_LOCK": self = .cashbackLock
+      case "TRANSACTION_TYPE_CASHBACK_SETTLE": self = .cashbackSettle
+      case "TRANSACTION_TYPE_ORDER_SETTLEMENT_DEBIT": self = .orderSettlementDebit
+      case "TRANSACTION_TYPE_COMMISSION_REVERSAL": self = .commissionReversal
+      case "TRANSACTION_TYPE_MARGIN_REVERSAL": self = .marginReversal
+      case "TRANSACTION_TYPE_AGENCY_PAYOUT": self = .agencyPayout
+      case "TRANSACTION_TYPE_AGENCY_RECEIPT": self = .agencyReceipt
+      case "TRANSACTION_TYPE_PAYOUT_REQUEST": self = .payoutRequest
+      case "TRANSACTION_TYPE_PAYOUT_COMPLETE": self = .payoutComplete
+      case "TRANSACTION_TYPE_PAYOUT_FAILED": self = .payoutFailed
+      case "TRANSACTION_TYPE_REFUND": self = .refund
+      case "TRANSACTION_TYPE_LOCK_RELEASE": self = .lockRelease
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "brand_deposit"
-        case 2: "platform_fee"
-        case 3: "commission_lock"
-        case 4: "commission_settle"
-        case 5: "cashback_lock"
-        case 6: "cashback_settle"
-        case 7: "order_settlement_debit"
-        case 8: "commission_reversal"
-        case 9: "margin_reversal"
-        case 10: "agency_payout"
-        case 11: "agency_receipt"
-        case 12: "payout_request"
-        case 13: "payout_complete"
-        case 14: "payout_failed"
-        case 15: "refund"
-        case 16: "lock_release"
-        default: nil
+      case 1: "brand_deposit"
+      case 2: "platform_fee"
+      case 3: "commission_lock"
+      case 4: "commission_settle"
+      case 5: "cashback_lock"
+      case 6: "cashback_settle"
+      case 7: "order_settlement_debit"
+      case 8: "commission_reversal"
+      case 9: "margin_reversal"
+      case 10: "agency_payout"
+      case 11: "agency_receipt"
+      case 12: "payout_request"
+      case 13: "payout_complete"
+      case 14: "payout_failed"
+      case 15: "refund"
+      case 16: "lock_release"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "brand_deposit": self = .brandDeposit
-        case "platform_fee": self = .platformFee
-        case "commission_lock": self = .commissionLock
-        case "commission_settle": self = .commissionSettle
-        case "cashback_lock": self = .cashbackLock
-        case "cashback_settle": self = .cashbackSettle
-        case "order_settlement_debit": self = .orderSettlementDebit
-        case "commission_reversal": self = .commissionReversal
-        case "margin_reversal": self = .marginReversal
-        case "agency_payout": self = .agencyPayout
-        case "agency_receipt": self = .agencyReceipt
-        case "payout_request": self = .payoutRequest
-        case "payout_complete": self = .payoutComplete
-        case "payout_failed": self = .payoutFailed
-        case "refund": self = .refund
-        case "lock_release": self = .lockRelease
-        default: return nil
+      case "brand_deposit": self = .brandDeposit
+      case "platform_fee": self = .platformFee
+      case "commission_lock": self = .commissionLock
+      case "commission_settle": self = .commissionSettle
+      case "cashback_lock": self = .cashbackLock
+      case "cashback_settle": self = .cashbackSettle
+      case "order_settlement_debit": self = .orderSettlementDebit
+      case "commission_reversal": self = .commissionReversal
+      case "margin_reversal": self = .marginReversal
+      case "agency_payout": self = .agencyPayout
+      case "agency_receipt": self = .agencyReceipt
+      case "payout_request": self = .payoutRequest
+      case "payout_complete": self = .payoutComplete
+      case "payout_failed": self = .payoutFailed
+      case "refund": self = .refund
+      case "lock_release": self = .lockRelease
+      default: return nil
       }
     }
   }
@@ -136,43 +136,43 @@ extension WalletV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "TRANSACTION_STATUS_UNSPECIFIED"
-        case 1: "TRANSACTION_STATUS_PENDING"
-        case 2: "TRANSACTION_STATUS_COMPLETED"
-        case 3: "TRANSACTION_STATUS_FAILED"
-        case 4: "TRANSACTION_STATUS_REVERSED"
-        default: nil
+      case 0: "TRANSACTION_STATUS_UNSPECIFIED"
+      case 1: "TRANSACTION_STATUS_PENDING"
+      case 2: "TRANSACTION_STATUS_COMPLETED"
+      case 3: "TRANSACTION_STATUS_FAILED"
+      case 4: "TRANSACTION_STATUS_REVERSED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "TRANSACTION_STATUS_UNSPECIFIED": self = .unspecified
-        case "TRANSACTION_STATUS_PENDING": self = .pending
-        case "TRANSACTION_STATUS_COMPLETED": self = .completed
-        case "TRANSACTION_STATUS_FAILED": self = .failed
-        case "TRANSACTION_STATUS_REVERSED": self = .reversed
-        default: return nil
+      case "TRANSACTION_STATUS_UNSPECIFIED": self = .unspecified
+      case "TRANSACTION_STATUS_PENDING": self = .pending
+      case "TRANSACTION_STATUS_COMPLETED": self = .completed
+      case "TRANSACTION_STATUS_FAILED": self = .failed
+      case "TRANSACTION_STATUS_REVERSED": self = .reversed
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "pending"
-        case 2: "completed"
-        case 3: "failed"
-        case 4: "reversed"
-        default: nil
+      case 1: "pending"
+      case 2: "completed"
+      case 3: "failed"
+      case 4: "reversed"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "pending": self = .pending
-        case "completed": self = .completed
-        case "failed": self = .failed
-        case "reversed": self = .reversed
-        default: return nil
+      case "pending": self = .pending
+      case "completed": self = .completed
+      case "failed": self = .failed
+      case "reversed": self = .reversed
+      default: return nil
       }
     }
   }
@@ -190,35 +190,35 @@ extension WalletV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "ACCOUNT_UNSPECIFIED"
-        case 1: "ACCOUNT_WALLET"
-        case 2: "ACCOUNT_EXTERNAL"
-        default: nil
+      case 0: "ACCOUNT_UNSPECIFIED"
+      case 1: "ACCOUNT_WALLET"
+      case 2: "ACCOUNT_EXTERNAL"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "ACCOUNT_UNSPECIFIED": self = .unspecified
-        case "ACCOUNT_WALLET": self = .wallet
-        case "ACCOUNT_EXTERNAL": self = .external
-        default: return nil
+      case "ACCOUNT_UNSPECIFIED": self = .unspecified
+      case "ACCOUNT_WALLET": self = .wallet
+      case "ACCOUNT_EXTERNAL": self = .external
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "wallet"
-        case 2: "external"
-        default: nil
+      case 1: "wallet"
+      case 2: "external"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "wallet": self = .wallet
-        case "external": self = .external
-        default: return nil
+      case "wallet": self = .wallet
+      case "external": self = .external
+      default: return nil
       }
     }
   }
@@ -237,39 +237,39 @@ extension WalletV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "BUCKET_UNSPECIFIED"
-        case 1: "BUCKET_AVAILABLE"
-        case 2: "BUCKET_LOCKED"
-        case 3: "BUCKET_PENDING"
-        default: nil
+      case 0: "BUCKET_UNSPECIFIED"
+      case 1: "BUCKET_AVAILABLE"
+      case 2: "BUCKET_LOCKED"
+      case 3: "BUCKET_PENDING"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "BUCKET_UNSPECIFIED": self = .unspecified
-        case "BUCKET_AVAILABLE": self = .available
-        case "BUCKET_LOCKED": self = .locked
-        case "BUCKET_PENDING": self = .pending
-        default: return nil
+      case "BUCKET_UNSPECIFIED": self = .unspecified
+      case "BUCKET_AVAILABLE": self = .available
+      case "BUCKET_LOCKED": self = .locked
+      case "BUCKET_PENDING": self = .pending
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "available"
-        case 2: "locked"
-        case 3: "pending"
-        default: nil
+      case 1: "available"
+      case 2: "locked"
+      case 3: "pending"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "available": self = .available
-        case "locked": self = .locked
-        case "pending": self = .pending
-        default: return nil
+      case "available": self = .available
+      case "locked": self = .locked
+      case "pending": self = .pending
+      default: return nil
       }
     }
   }
@@ -287,35 +287,35 @@ extension WalletV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "DIRECTION_UNSPECIFIED"
-        case 1: "DIRECTION_DEBIT"
-        case 2: "DIRECTION_CREDIT"
-        default: nil
+      case 0: "DIRECTION_UNSPECIFIED"
+      case 1: "DIRECTION_DEBIT"
+      case 2: "DIRECTION_CREDIT"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "DIRECTION_UNSPECIFIED": self = .unspecified
-        case "DIRECTION_DEBIT": self = .debit
-        case "DIRECTION_CREDIT": self = .credit
-        default: return nil
+      case "DIRECTION_UNSPECIFIED": self = .unspecified
+      case "DIRECTION_DEBIT": self = .debit
+      case "DIRECTION_CREDIT": self = .credit
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "debit"
-        case 2: "credit"
-        default: nil
+      case 1: "debit"
+      case 2: "credit"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "debit": self = .debit
-        case "credit": self = .credit
-        default: return nil
+      case "debit": self = .debit
+      case "credit": self = .credit
+      default: return nil
       }
     }
   }
@@ -334,39 +334,39 @@ extension WalletV1 {
 
     public var name: String? {
       switch rawValue {
-        case 0: "HOLD_STATE_UNSPECIFIED"
-        case 1: "HOLD_STATE_OPEN"
-        case 2: "HOLD_STATE_CONSUMED"
-        case 3: "HOLD_STATE_RELEASED"
-        default: nil
+      case 0: "HOLD_STATE_UNSPECIFIED"
+      case 1: "HOLD_STATE_OPEN"
+      case 2: "HOLD_STATE_CONSUMED"
+      case 3: "HOLD_STATE_RELEASED"
+      default: nil
       }
     }
 
     public init?(name: String) {
       switch name {
-        case "HOLD_STATE_UNSPECIFIED": self = .unspecified
-        case "HOLD_STATE_OPEN": self = .open
-        case "HOLD_STATE_CONSUMED": self = .consumed
-        case "HOLD_STATE_RELEASED": self = .released
-        default: return nil
+      case "HOLD_STATE_UNSPECIFIED": self = .unspecified
+      case "HOLD_STATE_OPEN": self = .open
+      case "HOLD_STATE_CONSUMED": self = .consumed
+      case "HOLD_STATE_RELEASED": self = .released
+      default: return nil
       }
     }
 
     public var stored: String? {
       switch rawValue {
-        case 1: "open"
-        case 2: "consumed"
-        case 3: "released"
-        default: nil
+      case 1: "open"
+      case 2: "consumed"
+      case 3: "released"
+      default: nil
       }
     }
 
     public init?(stored: String) {
       switch stored {
-        case "open": self = .open
-        case "consumed": self = .consumed
-        case "released": self = .released
-        default: return nil
+      case "open": self = .open
+      case "consumed": self = .consumed
+      case "released": self = .released
+      default: return nil
       }
     }
   }
