@@ -1,4 +1,4 @@
-import Kernel
+internal import Kernel
 public import Messages
 
 /// A service's methods with the code that answers them. Generated: names and paths are never typed twice.
@@ -25,18 +25,18 @@ public struct BoundMethod: Sendable {
   }
 
   /// A unary method over messages: decodes, validates, answers, encodes.
-  public static func unary<Request: Message, Response: Message>(
+  public init<Request: Message, Response: Message>(
     _ descriptor: MethodDescriptor,
     _ answer: @escaping @Sendable (_ request: Request, _ context: CallContext) async throws -> Response
-  ) -> BoundMethod {
-    BoundMethod(
+  ) {
+    self.init(
       descriptor,
       .unary { bytes, context in
         let request: Request
-        do {
+        do throws(MessageFailure) {
           request = try Request(serialized: bytes)
         } catch {
-          throw Failure.validation("", "the request is not a well-formed \(Request.fullName)")
+          throw Failure(error)
         }
         return try await answer(try request.validated(), context).serialized()
       })
