@@ -114,20 +114,23 @@ let suites: [Target] = [
   tests("RPCTests", in: "Unit/RPC", ["Kernel", "HTTP2", "Transport", "RPC", "Messages", "Stubs", nioCore, nioEmbedded]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
-  tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", nioCore, nioPosix, log]),
+  tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", "Transport", "HTTP2", nioCore, nioPosix, log]),
   tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Messages", "Stubs"]),
   tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),
   tests("IdentityTests", in: "Unit/Identity", ["Kernel", "IdentityDomain", "IdentityAPI", "Passwords"]),
   tests("CampaignTests", in: "Unit/Campaign", ["Kernel", "CampaignDomain"]),
   tests("OrderTests", in: "Unit/Order", ["Kernel", "OrderDomain"]),
-  tests("WalletTests", in: "Unit/Wallet", ["Kernel", "WalletDomain"]),
+  // The books in memory, with faults to order: for tests only.
+  .target(name: "WalletMemory", dependencies: ["Kernel", "WalletDomain"], path: "Tests/Support/WalletMemory"),
+  tests("WalletTests", in: "Unit/Wallet", ["Kernel", "WalletDomain", "WalletMemory"]),
   tests("AuditTests", in: "Unit/Audit", ["Kernel", "AuditDomain"]),
   tests("GatewayTests", in: "Unit/Gateway", ["Kernel", "GatewayAPI", "Messages", "RPC", "HTTP"]),
   tests(
     "StoreContractTests", in: "Contract",
     [
       "Kernel", "Mongo", "Reliability", "TestKit", "IdentityDomain", "IdentityStorage", "CampaignDomain",
-      "CampaignStorage", "OrderDomain", "OrderStorage", "WalletDomain", "WalletStorage", "AuditDomain", "AuditStorage",
+      "CampaignStorage", "OrderDomain", "OrderStorage", "WalletDomain", "WalletStorage", "WalletMemory", "AuditDomain",
+      "AuditStorage",
     ]),
 ]
 

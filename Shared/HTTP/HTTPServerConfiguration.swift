@@ -1,0 +1,26 @@
+import Kernel
+
+/// Where an HTTP server listens and what it grants to clients.
+public struct HTTPServerConfiguration: Sendable {
+  public var host: String
+  /// 0 takes a free port.
+  public var port: Int
+  /// Names and values of one request's header fields together.
+  public var headerListBytesMax = 16 << 10
+  public var headerFieldsMax = 100
+  /// From accepting a connection to the end of its first header section.
+  public var headTimeout = Duration.seconds(10)
+  /// Between the end of a response and the end of the next header section.
+  public var idleTimeout = Duration.seconds(60)
+  /// From the end of the header section to the end of the body.
+  public var bodyTimeout = Duration.seconds(30)
+  /// For a client to take a response from us.
+  public var writeTimeout = Duration.seconds(30)
+  /// More connections than this are closed at once, so that the process keeps file descriptors for its own work.
+  public var connectionsMax = 4_096
+
+  public init(host: String, port: Int) {
+    self.host = host
+    self.port = port
+  }
+}
