@@ -1,5 +1,5 @@
 public import Kernel
-import Synchronization
+internal import Synchronization
 
 /// Names a value that an interceptor leaves in a `CallContext` for those behind it.
 public protocol CallContextKey {
@@ -36,6 +36,17 @@ public struct CallContext: Sendable {
   public var traceparent: String? { call.metadata["traceparent"] }
   /// Metadata to send after the answer.
   public var trailers: ResponseMetadata { ResponseMetadata(call: call) }
+
+  /// Tells the call's log line who called. Said by whoever finds out, for those further out who could not know.
+  public func note(caller: String) {
+    call.notedCaller.withLock { $0 = caller }
+  }
+
+  /// What `note(caller:)` was told.
+  public var notedCaller: String? { call.notedCaller.withLock { $0 } }
+
+  /// True once an interceptor has left something.
+  var hasValues: Bool { !values.isEmpty }
 
   /// What an interceptor left under the key.
   public subscript<Key: CallContextKey>(_ key: Key.Type) -> Key.Value? {
@@ -77,6 +88,7 @@ private final class CallRecord: Sendable {
   let deadline: Deadline?
   let requestID: String
   let trailers = Mutex(Metadata())
+  let notedCaller = Mutex<String?>(nil)
 
   init(method: MethodDescriptor, metadata: Metadata, peer: String, deadline: Deadline?, requestID: String) {
     self.method = method

@@ -1,4 +1,5 @@
-public import HTTP2
+internal import HTTP2
+internal import Messages
 
 /// Names and values that travel beside the messages of a call: an ordered multimap with lower-case names.
 ///
@@ -38,7 +39,7 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     for text in all(name) {
       // One field may carry several values, joined by commas (gRPC over HTTP2, "Custom-Metadata").
       for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-        guard let bytes = Base64.decode(part.utf8) else { return nil }
+        guard let bytes = Base64.decode(String(part)) else { return nil }
         values.append(bytes)
       }
     }
@@ -59,10 +60,16 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     fields.append(name.lowercased(), value)
   }
 
-  /// Adds bytes under a name that ends in `-bin`.
+  /// Adds bytes under a name that ends in `-bin`. Written without padding, as gRPC advises.
   public mutating func appendBinary(_ name: String, _ value: [UInt8]) {
     precondition(name.hasSuffix("-bin"), "binary metadata is named -bin")
-    fields.append(name.lowercased(), Base64.encode(value))
+    fields.append(name.lowercased(), Metadata.unpadded(value))
+  }
+
+  static func unpadded(_ bytes: [UInt8]) -> String {
+    var text = Base64.encode(bytes)
+    while text.last == "=" { text.removeLast() }
+    return text
   }
 
   public mutating func append(contentsOf other: Metadata) {

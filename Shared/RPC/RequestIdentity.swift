@@ -1,4 +1,4 @@
-import Synchronization
+internal import Synchronization
 
 /// Correlation ids (`x-request-id`).
 enum RequestIdentity {

@@ -11,7 +11,7 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   @exclusivity(unchecked) var slot: StreamSlot
   @exclusivity(unchecked) var handler: (any StreamHandler)?
   /// The peer has sent its end.
-  @exclusivity(unchecked) var isPeerDone = false
+  @exclusivity(unchecked) public internal(set) var isPeerDone = false
   /// This side has sent its end.
   @exclusivity(unchecked) var isSelfDone = false
   /// Reset from this side; what still comes in is thrown away.

@@ -1,0 +1,72 @@
+/// Puts messages together from whatever pieces the network makes of them.
+///
+/// A message that is too large is refused from its length prefix, before anything of it is kept.
+struct MessageAssembler {
+  /// Why the bytes of a peer are not taken any further.
+  enum Refusal: Error, Hashable {
+    case tooLarge(bytes: Int, bytesMax: Int)
+    /// The compressed-flag is set, but no compression has been agreed on.
+    case compressed
+    case malformedFlag(UInt8)
+  }
+
+  private let bytesMax: Int
+  private var prefix: UInt64 = 0
+  private var prefixCount = 0
+  private var expected = 0
+  private var body: [UInt8] = []
+
+  init(bytesMax: Int) {
+    self.bytesMax = bytesMax
+  }
+
+  /// True between messages.
+  var isIdle: Bool { prefixCount == 0 }
+
+  /// Bytes kept for a message that is not complete.
+  var heldBytes: Int { body.count }
+
+  /// The next whole message in `bytes` from `offset` on, which moves behind it; nil when they are used up.
+  mutating func next(in bytes: RawSpan, from offset: inout Int) throws(Refusal) -> [UInt8]? {
+    while prefixCount < Framing.prefixBytes {
+      guard offset < bytes.byteCount else { return nil }
+      prefix = prefix << 8 | UInt64(bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
+      prefixCount += 1
+      offset += 1
+      if prefixCount == Framing.prefixBytes { try readPrefix() }
+    }
+    let part = min(expected - body.count, bytes.byteCount - offset)
+    if part > 0 {
+      bytes.extracting(offset..<offset + part).withUnsafeBytes { body.append(contentsOf: $0) }
+      offset += part
+    }
+    guard body.count == expected else { return nil }
+    let message = body
+    body = []
+    prefix = 0
+    prefixCount = 0
+    return message
+  }
+
+  private mutating func readPrefix() throws(Refusal) {
+    switch UInt8(truncatingIfNeeded: prefix >> 32) {
+    case 0: break
+    case 1: throw .compressed
+    case let flag: throw .malformedFlag(flag)
+    }
+    expected = Int(UInt32(truncatingIfNeeded: prefix))
+    guard expected <= bytesMax else { throw .tooLarge(bytes: expected, bytesMax: bytesMax) }
+    body.reserveCapacity(min(expected, Limits.assemblyReserveMax))
+  }
+}
+
+extension RPCError {
+  init(_ refusal: MessageAssembler.Refusal) {
+    switch refusal {
+    case .tooLarge(let bytes, let bytesMax):
+      self.init(.resourceExhausted, "a message of \(bytes) bytes exceeds the limit of \(bytesMax)")
+    case .compressed: self.init(.unimplemented, "compressed messages are not supported")
+    case .malformedFlag(let flag): self.init(.internal, "a message begins with the unknown flag \(flag)")
+    }
+  }
+}

@@ -1,0 +1,39 @@
+internal import HTTP2
+public import Logging
+internal import NIOCore
+internal import Transport
+
+/// Answers gRPC calls on a port.
+public final class RPCServer: Sendable {
+  private let server: HTTP2Server
+
+  /// The first interceptor is the outermost. Binding the same method twice is a mistake of the caller and traps.
+  public init(
+    _ configuration: RPCServerConfiguration, interceptors: [any ServerInterceptor] = [],
+    services: [any ServiceBinding], logger: Logger
+  ) {
+    let core = ServerCore(
+      router: Router(services), chain: CallChain(interceptors: interceptors),
+      messageBytesMax: configuration.messageBytesMax, sentMessageBytesMax: configuration.sentMessageBytesMax,
+      logger: logger)
+    var connection = ConnectionConfiguration()
+    connection.http2.concurrentStreamsMax = configuration.concurrentStreamsMax
+    connection.http2.headerListBytesMax = configuration.headerListBytesMax
+    connection.http2.headerFieldsMax = configuration.headerFieldsMax
+    connection.idleTimeout = TimeAmount(configuration.idleTimeout)
+    server = HTTP2Server(
+      host: configuration.host, port: configuration.port, threads: configuration.threads, configuration: connection
+    ) { _ in ServerAcceptor(core: core) }
+  }
+
+  /// Starts to listen and returns where. Throws `TransportFailure.bind`, which names host and port.
+  public func start() async throws -> (host: String, port: Int) {
+    try await server.start()
+  }
+
+  /// Accepts no further connection, tells peers to go elsewhere, lets the calls under way finish for `limit` at most,
+  /// then cancels the rest and closes everything.
+  public func shutdownGracefully(within limit: Duration) async {
+    await server.shutdownGracefully(within: limit)
+  }
+}

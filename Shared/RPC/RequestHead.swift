@@ -1,0 +1,52 @@
+internal import HTTP2
+
+/// What the head of a request says to the runtime; read in one pass over its fields.
+struct RequestHead {
+  private(set) var isPOST = false
+  private(set) var isGRPC = false
+  private(set) var isIdentityEncoded = true
+  private(set) var isTimeoutWellFormed = true
+  private(set) var timeout: Duration?
+  private(set) var hasRequestID = false
+  private(set) var method: BoundMethod?
+  /// For messages about an unknown method only; empty otherwise.
+  private(set) var path = ""
+
+  init(_ headers: HeaderList, _ router: Router) {
+    for field in headers {
+      // The length tells most names apart, so that each is compared with one text at most.
+      switch field.name.count {
+      case 5 where headers.matches(field.name, ":path"):
+        method = router.find(headers.bytes[field.value])
+        if method == nil { path = String(headers.text(field.value).prefix(RequestHead.shownPathMax)) }
+      case 7 where headers.matches(field.name, ":method"):
+        isPOST = headers.matches(field.value, "POST")
+      case 12:
+        if headers.matches(field.name, "content-type") {
+          isGRPC = RequestHead.isGRPC(headers.bytes[field.value])
+        } else if headers.matches(field.name, "grpc-timeout") {
+          timeout = Timeout.parse(headers.bytes[field.value])
+          isTimeoutWellFormed = timeout != nil
+        } else if headers.matches(field.name, "x-request-id") {
+          hasRequestID = true
+        }
+      case 13 where headers.matches(field.name, "grpc-encoding"):
+        isIdentityEncoded = headers.matches(field.value, "identity")
+      default: break
+      }
+    }
+  }
+
+  /// `application/grpc`, alone or followed by `+format` or parameters. The only format here is protobuf.
+  static func isGRPC(_ contentType: ArraySlice<UInt8>) -> Bool {
+    guard contentType.starts(with: grpcType) else { return false }
+    let rest = contentType.dropFirst(grpcType.count)
+    guard let first = rest.first else { return true }
+    return first == UInt8(ascii: ";") || rest.elementsEqual(protoSuffix)
+      || rest.starts(with: protoSuffix + [UInt8(ascii: ";")])
+  }
+
+  private static let grpcType = Array("application/grpc".utf8)
+  private static let protoSuffix = Array("+proto".utf8)
+  private static let shownPathMax = 256
+}
