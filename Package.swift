@@ -65,7 +65,7 @@ let libraries: [Target] = [
   shared("Reliability", ["Kernel", "Mongo", "Messages", "RPC", "Stubs", crypto, log]),
   shared("Config", ["Kernel"]),
   shared("Telemetry", ["Kernel", log]),
-  shared("Access", ["Kernel", "Messages", "RPC", "Stubs", jwt, log]),
+  shared("Access", ["Kernel", "Messages", "RPC", "Stubs", crypto, jwt, log]),
   shared("HTTP", ["Kernel", "HTTP2", "Transport", nioCore, nioPosix, nioHTTP1, log]),
   shared(
     "ServiceRuntime",
@@ -119,7 +119,11 @@ let suites: [Target] = [
   tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),
   tests("IdentityTests", in: "Unit/Identity", ["Kernel", "IdentityDomain", "IdentityAPI", "Passwords"]),
   tests("CampaignTests", in: "Unit/Campaign", ["Kernel", "CampaignDomain"]),
-  tests("OrderTests", in: "Unit/Order", ["Kernel", "OrderDomain"]),
+  // Orders in memory: for tests only.
+  .target(name: "OrderMemory", dependencies: ["Kernel", "OrderDomain"], path: "Tests/Support/OrderMemory"),
+  tests(
+    "OrderTests", in: "Unit/Order",
+    ["Kernel", "OrderDomain", "OrderMemory", "OrderAPI", "Messages", "RPC", "Access", log]),
   // The books in memory, with faults to order: for tests only.
   .target(name: "WalletMemory", dependencies: ["Kernel", "WalletDomain"], path: "Tests/Support/WalletMemory"),
   tests("WalletTests", in: "Unit/Wallet", ["Kernel", "WalletDomain", "WalletMemory"]),
@@ -129,8 +133,8 @@ let suites: [Target] = [
     "StoreContractTests", in: "Contract",
     [
       "Kernel", "Mongo", "Reliability", "TestKit", "IdentityDomain", "IdentityStorage", "CampaignDomain",
-      "CampaignStorage", "OrderDomain", "OrderStorage", "WalletDomain", "WalletStorage", "WalletMemory", "AuditDomain",
-      "AuditStorage",
+      "CampaignStorage", "OrderDomain", "OrderStorage", "OrderMemory", "WalletDomain", "WalletStorage", "WalletMemory",
+      "AuditDomain", "AuditStorage",
     ]),
 ]
 

@@ -7,6 +7,10 @@ public struct OrderRules: Sendable {
   public var priceMax = Money(paise: 100_000_000)
   public var proofBytes: ClosedRange<Int> = 1...5_242_880
   public var proofRequiredAtCreate = true
+  /// Refuses orders while the verifier cannot answer, instead of leaving the decision to people.
+  public var proofVerifierRequired = false
+  /// A verdict less certain than this counts as "no"; 0 to 100.
+  public var proofConfidenceThreshold: Int32 = 75
   /// Mediators may not verify; only agencies and staff do.
   public var strictMediatorVerification = false
 

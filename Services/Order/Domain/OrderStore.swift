@@ -53,20 +53,23 @@ public protocol OrderStore: Sendable {
 
   /// W2: admits and stores a stub with its proofs, one shopper at a time; `preOrder` is replaced instead.
   ///
-  /// Begins the memory of `order.pendingSaga.request`. Fails as `Creation.admit`, and with `ORDER_STATE_MISMATCH`
-  /// when the pre-order has changed.
-  func open(_ order: Order, replacing preOrder: Order?, proofs: [NewProof], limits: VelocityLimits) async throws
+  /// Begins the memory of `order.pendingSaga.request`, and is lost if that call is remembered already. Fails as
+  /// `Creation.admit`, and with `ORDER_STATE_MISMATCH` when the pre-order has changed.
+  func open(
+    _ order: Order, replacing preOrder: Order?, proofs: [NewProof], limits: VelocityLimits
+  ) async throws -> CommitResult
 
   /// Writes a decided change, its history and its audit entries, if the order still is what it was.
   func commit(_ change: OrderChange, _ effect: RequestEffect) async throws -> CommitResult
 
   /// Remembers an answer that changed nothing.
-  func remember(_ key: RequestKey, _ answer: RequestAnswer) async throws
+  func remember(_ key: RequestKey, _ answer: RequestAnswer, at now: Timestamp) async throws
 
   /// Ids of the tickets on an order that are open.
   func openTickets(on order: OrderID) async throws -> [String]
 
-  /// Orders whose saga nobody has touched since `moment`, oldest first.
+  /// Orders whose saga nobody has touched since `moment`, oldest first. Frozen ones are left out, unless they are
+  /// being settled.
   func abandonedSagas(before moment: Timestamp, limit: Int) async throws -> [Order]
 
   /// Approved orders in `hold` last changed before `moment`, oldest approval first; frozen ones are left out.

@@ -106,6 +106,15 @@ public struct PurchaseVerdict: Hashable, Sendable {
   }
 }
 
+extension PurchaseVerdict {
+  /// Fails with `INVALID_ORDER_PROOF` when the picture shows something else, or cannot be read with confidence.
+  public func requireCredible(_ rules: OrderRules) throws(Failure) {
+    guard orderIDMatches, amountMatches, confidence >= rules.proofConfidenceThreshold else {
+      throw Failure(.invalidOrderProof, "the picture does not show this purchase")
+    }
+  }
+}
+
 /// Leaves every decision to people (PROOF_VERIFIER=manual).
 public struct ManualProofVerifier: ProofVerifier {
   public init() {}

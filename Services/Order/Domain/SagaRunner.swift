@@ -95,6 +95,7 @@ public struct SagaRunner: Sendable {
     throw Self.outcomeUnknown
   }
 
-  static let outcomeUnknown = Failure(
+  /// A saga whose end is not known: whoever asks again with the same request id goes on with it.
+  public static let outcomeUnknown = Failure(
     .serviceUnavailable, "the outcome is not known yet: send the request again with the same request id")
 }

@@ -22,10 +22,10 @@ public enum SettlementRules {
     }
   }
 
-  /// What the guards have found; `frozenDispute` is a change of the order that ends in a refusal.
+  /// What the guards have found. A dispute changes the order and still refuses.
   public enum Verdict: Sendable {
     case settle(OrderChange)
-    case frozenDispute(OrderChange)
+    case frozenDispute(OrderChange, Failure)
   }
 
   static let frozenDispute = Failure(.frozenDispute, "a ticket on this order is open")
@@ -50,7 +50,7 @@ public enum SettlementRules {
     guard order.workflowStatus == .approved, order.pendingSaga == nil else { throw Review.wrongState(order) }
     guard openTickets.isEmpty else {
       guard order.affiliateStatus != .frozenDisputed else { throw frozenDispute }
-      return .frozenDispute(dispute(order, tickets: openTickets, by: actor, now: now))
+      return .frozenDispute(dispute(order, tickets: openTickets, by: actor, now: now), frozenDispute)
     }
     if let end = order.coolingEndsAt, now < end, !request.overrideCooling {
       throw Failure(

@@ -1,4 +1,5 @@
 import Kernel
+import OrderMemory
 import Testing
 
 @testable import OrderDomain
@@ -29,7 +30,9 @@ private struct Harness: Sendable {
 
   func open(id: OrderID = Make.orderID, externalID: String = "403-1") async throws -> Order {
     let order = try Make.stub(id: id, externalID: externalID, request: key, at: clock.now())
-    try await store.open(order, replacing: nil, proofs: [Make.proof(of: id)], limits: VelocityLimits())
+    let opened = try await store.open(
+      order, replacing: nil, proofs: [Make.proof(of: id)], limits: VelocityLimits())
+    #expect(opened == .committed)
     return order
   }
 

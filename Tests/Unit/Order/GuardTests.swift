@@ -1,4 +1,5 @@
 import Kernel
+import OrderMemory
 import Testing
 
 @testable import OrderDomain
@@ -99,7 +100,7 @@ struct GuardTests {
     order.affiliateStatus = .unchecked
     #expect(code { _ = try settle(order, tickets: ["t"]) } == .invalidWorkflowState)
     order = try Make.approved()
-    guard case .frozenDispute(let change) = try settle(order, tickets: ["t"], at: .start) else {
+    guard case .frozenDispute(let change, _) = try settle(order, tickets: ["t"], at: .start) else {
       Issue.record("an open ticket must freeze the order")
       return
     }

@@ -1,4 +1,5 @@
 import Kernel
+import OrderMemory
 
 @testable import OrderDomain
 
@@ -206,11 +207,14 @@ actor DyingStore: OrderStore {
 
   func open(
     _ order: Order, replacing preOrder: Order?, proofs: [NewProof], limits: VelocityLimits
-  ) async throws {
+  ) async throws -> CommitResult {
     try await truth.open(order, replacing: preOrder, proofs: proofs, limits: limits)
   }
 
-  func remember(_ key: RequestKey, _ answer: RequestAnswer) async throws { await truth.remember(key, answer) }
+  func remember(_ key: RequestKey, _ answer: RequestAnswer, at now: Timestamp) async throws {
+    await truth.remember(key, answer, at: now)
+  }
+
   func openTickets(on order: OrderID) async throws -> [String] { await truth.openTickets(on: order) }
 
   func abandonedSagas(before moment: Timestamp, limit: Int) async throws -> [Order] {

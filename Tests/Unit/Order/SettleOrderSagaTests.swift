@@ -1,4 +1,5 @@
 import Kernel
+import OrderMemory
 import Testing
 
 @testable import OrderDomain

@@ -1,4 +1,5 @@
 public import Kernel
+public import OrderDomain
 
 /// The contract of `OrderStore` in the simplest form that keeps it; passes the same suite as the real one.
 public actor InMemoryOrderStore: OrderStore {
@@ -76,10 +77,8 @@ public actor InMemoryOrderStore: OrderStore {
 
   public func open(
     _ order: Order, replacing preOrder: Order?, proofs newProofs: [NewProof], limits: VelocityLimits
-  ) throws {
-    if let request = order.pendingSaga?.request, try recall(request) != .unknown {
-      throw Failure(.serviceUnavailable, "the same request is being worked on")
-    }
+  ) throws -> CommitResult {
+    if let request = order.pendingSaga?.request, try recall(request) != .unknown { return .lost }
     if let externalID = order.externalOrderID {
       try Creation.admit(
         admissionFacts(shopper: order.userID, deal: order.dealID, externalID: externalID, now: order.updatedAt),
@@ -93,6 +92,7 @@ public actor InMemoryOrderStore: OrderStore {
     if let request = order.pendingSaga?.request {
       memories[Scope(request)] = Memory(fingerprint: request.fingerprint)
     }
+    return .committed
   }
 
   public func commit(_ change: OrderChange, _ effect: RequestEffect) -> CommitResult {
@@ -110,14 +110,17 @@ public actor InMemoryOrderStore: OrderStore {
     return .committed
   }
 
-  public func remember(_ key: RequestKey, _ answer: RequestAnswer) {
+  public func remember(_ key: RequestKey, _ answer: RequestAnswer, at now: Timestamp) {
     memories[Scope(key)] = Memory(fingerprint: key.fingerprint, answer: answer)
   }
 
   public func openTickets(on order: OrderID) -> [String] { tickets[order] ?? [] }
 
   public func abandonedSagas(before moment: Timestamp, limit: Int) -> [Order] {
-    let found = orders.values.filter { ($0.pendingSaga?.touchedAt).map { $0 < moment } ?? false }
+    let found = orders.values.filter { order in
+      guard let saga = order.pendingSaga, saga.touchedAt < moment else { return false }
+      return !order.frozen || saga.plan != .reserving
+    }
     return Array(found.sorted { $0.updatedAt < $1.updatedAt }.prefix(limit))
   }
 

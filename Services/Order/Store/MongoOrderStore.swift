@@ -1,0 +1,114 @@
+public import Kernel
+public import Mongo
+public import OrderDomain
+
+/// Orders in MongoDB. Reading is here; creation and commits are in the extensions beside it.
+public struct MongoOrderStore: OrderStore {
+  let database: MongoDatabase
+  let turns = ShopperTurns()
+  /// Called after a commit that put something into the outbox.
+  let wakeOutbox: @Sendable () -> Void
+
+  public init(_ database: MongoDatabase, wakeOutbox: @escaping @Sendable () -> Void = {}) {
+    self.database = database
+    self.wakeOutbox = wakeOutbox
+  }
+
+  public func order(_ id: OrderID) async throws -> Order? {
+    try await database.run { connection in
+      try connection.findOne(Collections.orders, ["_id": .id(id), "deletedAt": .null]).map { try Order($0) }
+    }
+  }
+
+  public func openCreation(for request: RequestKey) async throws -> Order? {
+    guard let shopper = UserID(request.callerID) else { return nil }
+    return try await database.run { connection in
+      // The shopper's pending orders are few: the rest of the key is compared here.
+      try connection.find(Collections.orders, ["userId": .id(shopper), "pendingSaga.kind": "reserving"])
+        .map { try Order($0) }.first { $0.pendingSaga?.request == request }
+    }
+  }
+
+  public func admissionFacts(
+    shopper: UserID, deal: DealID, externalID: ExternalOrderID, now: Timestamp
+  ) async throws -> AdmissionFacts {
+    try await database.run {
+      try Self.admissionFacts(shopper: shopper, deal: deal, externalID: externalID, now: now, $0)
+    }
+  }
+
+  static func admissionFacts(
+    shopper: UserID, deal: DealID, externalID: ExternalOrderID, now: Timestamp, _ connection: MongoConnection
+  ) throws -> AdmissionFacts {
+    let since = now.advanced(by: .zero - VelocityLimits.day)
+    let ordered = try connection.find(
+      Collections.orders, ["userId": .id(shopper), "orderedAt": ["$gt": .datetime(since)]],
+      sort: ["orderedAt": -1], projection: ["orderedAt": 1])
+    let pending = try connection.count(
+      Collections.orders, ["userId": .id(shopper), "pendingSaga.kind": "reserving"])
+    let taken = try connection.findOne(
+      Collections.orders,
+      // The type is named so that the partial index serves.
+      ["externalOrderId": ["$eq": .string(externalID.rawValue), "$type": "string"], "deletedAt": .null],
+      projection: ["_id": 1])
+    let claim = try connection.findOne(
+      Collections.orders, ["userId": .id(shopper), "dealId": .id(deal), "claimActive": true])
+    return AdmissionFacts(
+      orderedAt: try ordered.map { try $0.datetime("orderedAt") }, pending: Int(pending),
+      externalIDTaken: taken != nil, claim: try claim.map { try Order($0) })
+  }
+
+  public func order(withProof sha256: String, otherThan id: OrderID) async throws -> OrderID? {
+    try await database.run { connection in
+      try connection.findOne(
+        Collections.orderProofs, ["sha256": .string(sha256), "orderId": ["$ne": .id(id)]], projection: ["orderId": 1]
+      ).map { try $0.id("orderId") }
+    }
+  }
+
+  public func openTickets(on order: OrderID) async throws -> [String] {
+    try await database.run { connection in
+      try connection.find(
+        Collections.tickets, ["orderId": .id(order), "status": "Open", "deletedAt": .null], projection: ["_id": 1]
+      ).map { try $0.objectID("_id") }
+    }
+  }
+}
+
+/// What the reconciler asks for.
+extension MongoOrderStore {
+  public func abandonedSagas(before moment: Timestamp, limit: Int) async throws -> [Order] {
+    // A settlement goes on although its order has been frozen meanwhile; a creation does not.
+    let going: [BSONValue] = [["frozen": false], ["pendingSaga.kind": "settling"]]
+    return try await orders(
+      ["pendingSaga.touchedAt": ["$lt": .datetime(moment)], "$or": .array(going)],
+      sort: ["pendingSaga.touchedAt": 1], limit: limit)
+  }
+
+  public func orders(
+    awaiting hold: FundsHold, changedBefore moment: Timestamp, limit: Int
+  ) async throws -> [Order] {
+    try await orders(
+      [
+        "fundsHold": .string(hold.rawValue), "workflowStatus": .string(WorkflowStatus.approved.rawValue),
+        "frozen": false, "deletedAt": .null, "pendingSaga": .null, "updatedAt": ["$lt": .datetime(moment)],
+      ], sort: ["approvedAt": 1], limit: limit)
+  }
+
+  public func lateReservationChecks(dueBy now: Timestamp, limit: Int) async throws -> [Order] {
+    try await orders(
+      ["slotCheckDueAt": ["$gt": .datetime(LateReservations.beginning), "$lte": .datetime(now)]],
+      sort: ["slotCheckDueAt": 1], limit: limit)
+  }
+
+  private func orders(_ filter: BSONDocument, sort: BSONDocument, limit: Int) async throws -> [Order] {
+    try await database.run { connection in
+      try connection.find(Collections.orders, filter, sort: sort, limit: limit).map { try Order($0) }
+    }
+  }
+}
+
+enum LateReservations {
+  /// Before any order: naming it lets the partial index tell due dates from null.
+  static let beginning = Timestamp(milliseconds: 0)
+}
