@@ -1,6 +1,5 @@
 internal import Kernel
 public import Logging
-public import Messages
 internal import NIOCore
 internal import NIOPosix
 internal import Transport
@@ -38,29 +37,6 @@ public final class RPCChannel: Sendable {
       core.eventLoop.execute { core.close(continuation) }
     }
     timer.cancel()
-  }
-
-  /// Calls a unary method with messages. Throws `Failure`, or `CancellationError` if the task is cancelled.
-  public func call<Request: Message, Response: Message>(
-    _ method: MethodDescriptor, _ request: Request, _ options: CallOptions = CallOptions()
-  ) async throws -> Response {
-    let bytes: [UInt8]
-    do {
-      bytes = try request.serialized()
-    } catch {
-      throw Failure(.internalError, "the request cannot be encoded: \(error)")
-    }
-    let answer: [UInt8]
-    do {
-      answer = try await unary(method, bytes, options: options)
-    } catch let error as RPCError {
-      throw Failure(error)
-    }
-    do {
-      return try Response(serialized: answer)
-    } catch {
-      throw Failure(.internalError, "the answer of \(method) cannot be decoded: \(error)")
-    }
   }
 
   /// Calls a unary method. Throws `RPCError`, or `CancellationError` if the task is cancelled.

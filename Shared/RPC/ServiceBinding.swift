@@ -25,11 +25,11 @@ public struct BoundMethod: Sendable {
   }
 
   /// A unary method over messages: decodes, validates, answers, encodes.
-  public init<Request: Message, Response: Message>(
+  public static func unary<Request: Message, Response: Message>(
     _ descriptor: MethodDescriptor,
     _ answer: @escaping @Sendable (_ request: Request, _ context: CallContext) async throws -> Response
-  ) {
-    self.init(
+  ) -> BoundMethod {
+    BoundMethod(
       descriptor,
       .unary { bytes, context in
         let request: Request
