@@ -1,0 +1,129 @@
+import Kernel
+
+/// The part of the books that a batch of commands looks at: loaded once, then advanced command by command.
+///
+/// Whatever is not in it does not exist, so it must have been loaded for everything in the commands' `needs`.
+public struct Ledger: Sendable {
+  /// How many batches had been committed when this was read. A batch is committed only if it still is so.
+  public let batchesCommitted: Int64
+  public private(set) var wallets: [UserID: Wallet]
+  public private(set) var holds: [HoldNumber: Hold]
+  public private(set) var postings: [PostingKey: KnownPosting]
+  public private(set) var voided: [PostingKey: VoidedPosting]
+  public private(set) var requests: [RequestKey: StoredRequest]
+
+  public init(
+    batchesCommitted: Int64, wallets: [Wallet] = [], holds: [Hold] = [], postings: [KnownPosting] = [],
+    voided: [VoidedPosting] = [], requests: [StoredRequest] = []
+  ) {
+    self.batchesCommitted = batchesCommitted
+    self.wallets = Dictionary(wallets.map { ($0.owner, $0) }, uniquingKeysWith: { first, _ in first })
+    self.holds = Dictionary(holds.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
+    self.postings = Dictionary(postings.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+    self.voided = Dictionary(voided.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+    self.requests = Dictionary(requests.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Fails with `WALLET_NOT_FOUND`.
+  func wallet(of owner: UserID) throws(Failure) -> Wallet {
+    guard let wallet = wallets[owner] else { throw .walletNotFound(of: owner) }
+    return wallet
+  }
+
+  /// The posting under the key if there is one. Fails with `IDEMPOTENCY_MISMATCH` when it was asked for something else.
+  func posting(_ key: PostingKey, _ fingerprint: Fingerprint) throws(Failure) -> KnownPosting? {
+    guard let known = postings[key] else { return nil }
+    guard known.fingerprint == fingerprint else {
+      throw Failure(.idempotencyMismatch, "\(key.text) was posted before with other parties or amounts")
+    }
+    return known
+  }
+
+  func openHold(of order: OrderID) -> Hold? {
+    holds.values.first { $0.number.order == order && $0.isOpen }
+  }
+
+  mutating func apply(_ change: LedgerChange) {
+    for wallet in change.wallets { wallets[wallet.owner] = wallet }
+    for hold in change.holds { holds[hold.number] = hold }
+    for posting in change.postings { postings[posting.key] = posting }
+    for refusal in change.voided { voided[refusal.key] = refusal }
+    for request in change.requests { requests[request.key] = request }
+  }
+}
+
+/// A posting that is in the ledger.
+public struct KnownPosting: Hashable, Sendable {
+  public let key: PostingKey
+  public let fingerprint: Fingerprint
+  /// All legs, in order: the answer of a replay is rebuilt from them.
+  public let rows: [LedgerRow]
+
+  public init(key: PostingKey, fingerprint: Fingerprint, rows: [LedgerRow]) {
+    self.key = key
+    self.fingerprint = fingerprint
+    self.rows = rows
+  }
+}
+
+/// A key under which nothing will ever be posted, because its refusal was final.
+public struct VoidedPosting: Hashable, Sendable {
+  public let key: PostingKey
+  public let code: ErrorCode
+  public let at: Timestamp
+
+  public init(key: PostingKey, code: ErrorCode, at: Timestamp) {
+    self.key = key
+    self.code = code
+    self.at = at
+  }
+
+  /// The same refusal as the first time.
+  var failure: Failure {
+    Failure(code, "\(key.text) was refused for good and cannot be posted any more", metadata: ["voided": "true"])
+  }
+}
+
+/// Everything that commands look at before they are decided.
+public struct LedgerNeeds: Hashable, Sendable {
+  /// Owners whose wallets are read.
+  public var owners: Set<UserID>
+  /// Postings that may be there already, with all their rows.
+  public var postings: Set<PostingKey>
+  /// Keys that may have been voided.
+  public var voidable: Set<PostingKey>
+  /// Orders whose holds are read, open and closed, with the wallets of the parties of open ones.
+  public var orders: Set<OrderID>
+  /// Requests that may have been answered already.
+  public var requests: Set<RequestKey>
+
+  public init(
+    owners: Set<UserID> = [], postings: Set<PostingKey> = [], voidable: Set<PostingKey> = [],
+    orders: Set<OrderID> = [], requests: Set<RequestKey> = []
+  ) {
+    self.owners = owners
+    self.postings = postings
+    self.voidable = voidable
+    self.orders = orders
+    self.requests = requests
+  }
+
+  public mutating func formUnion(_ other: LedgerNeeds) {
+    owners.formUnion(other.owners)
+    postings.formUnion(other.postings)
+    voidable.formUnion(other.voidable)
+    orders.formUnion(other.orders)
+    requests.formUnion(other.requests)
+  }
+}
+
+extension Failure {
+  static func walletNotFound(of owner: UserID) -> Failure {
+    Failure(.walletNotFound, "\(owner) has no wallet", metadata: ["ownerUserId": owner.rawValue])
+  }
+
+  /// The books contradict themselves: never the caller's fault, and never to be papered over.
+  static func booksBroken(_ what: String) -> Failure {
+    Failure(.internalError, what)
+  }
+}

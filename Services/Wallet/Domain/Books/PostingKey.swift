@@ -1,0 +1,43 @@
+import Kernel
+
+/// The name of a posting for ever: repeating it is recognised by this key alone (DOMAIN 7.5).
+///
+/// Keys are formed from fields, here and nowhere else; no caller sends one.
+public struct PostingKey: Hashable, Comparable, Sendable {
+  public let text: String
+
+  public init(stored text: String) {
+    self.text = text
+  }
+
+  private init(_ parts: String...) {
+    text = parts.joined(separator: ":")
+  }
+
+  /// One deposit per owner and reference.
+  static func deposit(owner: UserID, ref: String) -> PostingKey {
+    PostingKey("brand_deposit", owner.rawValue, ref)
+  }
+
+  static func lock(_ hold: HoldNumber) -> PostingKey {
+    PostingKey("order-lock", hold.order.rawValue, String(hold.seq))
+  }
+
+  static func release(_ hold: HoldNumber) -> PostingKey {
+    PostingKey("order-release", hold.order.rawValue, String(hold.seq))
+  }
+
+  /// `voidedTries` tries of this settlement were refused for good; their keys stay refused, so the next has its own.
+  static func settlement(of order: OrderID, seq: Int32, voidedTries: Int32 = 0) -> PostingKey {
+    let suffix = voidedTries == 0 ? "" : "~\(voidedTries)"
+    return PostingKey("order-settle", order.rawValue, "\(seq)\(suffix)")
+  }
+
+  /// The unique key of one leg. Injective even when a reference holds a `#`: the number follows the last one.
+  func rowKey(_ number: Int) -> String { "\(text)#\(number)" }
+
+  /// The unique key of the leg that carries the fingerprint.
+  public var firstRowKey: String { rowKey(1) }
+
+  public static func < (left: PostingKey, right: PostingKey) -> Bool { left.text < right.text }
+}

@@ -1,0 +1,17 @@
+/// Bounds of the posting queue.
+public struct QueueLimits: Sendable {
+  /// Callers that may wait. At the slowest measured rate of one commit per posting (about 250 per second on a hot
+  /// wallet) the last of them is served within the 5 s that a call between services may take; beyond, it is kinder to
+  /// refuse at once.
+  public var waitingMax = 1_000
+  /// Commands per transaction. Six rows of about 600 bytes each make 2 MB, an eighth of MongoDB's largest message.
+  public var batchMax = 500
+  /// Attempts at one batch when other processes write as well (DOMAIN 0.4).
+  public var attemptsMax = 3
+  /// One round, from load to commit: far below the 60 s after which MongoDB ends a transaction by itself.
+  public var roundTime = Duration.seconds(10)
+  /// Pause after the first lost attempt; it doubles with each further one.
+  public var retryBase = Duration.milliseconds(100)
+
+  public init() {}
+}

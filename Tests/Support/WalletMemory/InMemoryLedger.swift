@@ -1,0 +1,165 @@
+import Kernel
+import Synchronization
+import WalletDomain
+
+/// The whole books in memory, with the same conditions and unique keys as the real store, and faults to order.
+///
+/// The contract suite runs on it and on MongoDB, so that it cannot promise what the database does not keep.
+public final class InMemoryLedger: Sendable {
+  /// What goes wrong with one commit.
+  public enum Fault: CaseIterable, Sendable {
+    /// The process loses the database before anything is written.
+    case failBefore
+    /// Written, but the reply is lost.
+    case unknownAfterWriting
+    /// Not written, and the reply is lost.
+    case unknownBeforeWriting
+    /// Another writer commits first.
+    case loseRace
+    /// A unique key turns out to be taken.
+    case duplicate
+    /// Written, but the reply is lost, and finding out fails as well.
+    case unknownForGood
+  }
+
+  struct State: Sendable {
+    var batchesCommitted: Int64 = 0
+    var lastBatch = ""
+    var wallets: [UserID: Wallet] = [:]
+    var holds: [HoldNumber: Hold] = [:]
+    var rows: [String: LedgerRow] = [:]
+    var voided: [PostingKey: VoidedPosting] = [:]
+    var requests: [RequestKey: StoredRequest] = [:]
+    var audits: [WalletAudit] = []
+    var faults: [Fault?] = []
+    var isUndecided = false
+    var commits = 0
+  }
+
+  let state = Mutex(State())
+
+  public init() {}
+
+  /// The next commits go wrong like this, one after the other; nil stands for one that goes well.
+  public func inject(_ faults: [Fault?]) {
+    state.withLock { $0.faults.append(contentsOf: faults) }
+  }
+
+  public var books: Books {
+    state.withLock { state in
+      Books(
+        wallets: Array(state.wallets.values), rows: Array(state.rows.values), holds: Array(state.holds.values),
+        voided: Array(state.voided.values), audits: state.audits)
+    }
+  }
+
+  /// Commits that were asked for, successful or not.
+  public var commits: Int { state.withLock { $0.commits } }
+}
+
+extension InMemoryLedger: LedgerStore {
+  public func load(_ needs: LedgerNeeds) async throws -> Ledger {
+    state.withLock { state in
+      let holds = state.holds.values.filter { needs.orders.contains($0.number.order) }
+      var owners = needs.owners
+      for terms in holds.filter(\.isOpen).compactMap(\.terms) {
+        owners.formUnion([terms.owner, terms.buyer, terms.mediator])
+      }
+      let postings = needs.postings.compactMap { key -> KnownPosting? in
+        let rows = state.rows.values.filter { $0.posting == key }.sorted { $0.number < $1.number }
+        return rows.first?.fingerprint.map { .init(key: key, fingerprint: .init(stored: $0), rows: rows) }
+      }
+      return Ledger(
+        batchesCommitted: state.batchesCommitted, wallets: owners.compactMap { state.wallets[$0] }, holds: holds,
+        postings: postings, voided: needs.voidable.compactMap { state.voided[$0] },
+        requests: needs.requests.compactMap { state.requests[$0] })
+    }
+  }
+
+  public func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
+    try state.withLock { state in
+      state.commits += 1
+      let fault: Fault? = state.faults.isEmpty ? nil : state.faults.removeFirst()
+      switch fault {
+      case .failBefore: throw Failure(.databaseUnavailable, "the database is away")
+      case .unknownBeforeWriting: return .unknown
+      case .loseRace: return .lostRace
+      case .duplicate: return .duplicate
+      case nil, .unknownAfterWriting, .unknownForGood: break
+      }
+      let outcome = Self.write(batch, to: &state)
+      guard fault != nil, case .committed = outcome else { return outcome }
+      state.isUndecided = fault == .unknownForGood
+      return .unknown
+    }
+  }
+
+  public func settle(_ batch: LedgerBatch) async throws -> SettledOutcome {
+    try state.withLock { state in
+      if state.isUndecided {
+        state.isUndecided = false
+        throw Failure(.databaseUnavailable, "the database is away")
+      }
+      return state.lastBatch == batch.id ? .committed : .notCommitted
+    }
+  }
+
+  /// All conditions first, then all writes.
+  private static func write(_ batch: LedgerBatch, to state: inout State) -> CommitOutcome {
+    guard state.batchesCommitted == batch.number - 1,
+      batch.updatedWallets.allSatisfy({ state.wallets[$0.wallet.owner]?.version == $0.versionBefore }),
+      batch.closedHolds.allSatisfy({ state.holds[$0.number]?.isOpen == true })
+    else { return .lostRace }
+    var holds = state.holds
+    for hold in batch.closedHolds { holds[hold.number] = hold }
+    guard batch.openedWallets.allSatisfy({ state.wallets[$0.owner] == nil }),
+      batch.rows.allSatisfy({ state.rows[$0.idempotencyKey] == nil }),
+      batch.newHolds.allSatisfy({ holds[$0.number] == nil }),
+      batch.voided.allSatisfy({ state.voided[$0.key] == nil }),
+      batch.requests.allSatisfy({ state.requests[$0.key] == nil })
+    else { return .duplicate }
+    for hold in batch.newHolds { holds[hold.number] = hold }
+    let open = holds.values.filter(\.isOpen).map(\.number.order)
+    guard Set(open).count == open.count else { return .duplicate }
+
+    state.holds = holds
+    for wallet in batch.openedWallets + batch.updatedWallets.map(\.wallet) { state.wallets[wallet.owner] = wallet }
+    for row in batch.rows { state.rows[row.idempotencyKey] = row }
+    for refusal in batch.voided { state.voided[refusal.key] = refusal }
+    for request in batch.requests { state.requests[request.key] = request }
+    state.audits.append(contentsOf: batch.audits)
+    state.batchesCommitted = batch.number
+    state.lastBatch = batch.id
+    return .committed
+  }
+}
+
+extension InMemoryLedger: WalletStore {
+  public func wallet(of owner: UserID) async throws -> Wallet? {
+    state.withLock { $0.wallets[owner] }
+  }
+
+  public func wallet(_ id: WalletID) async throws -> Wallet? {
+    state.withLock { state in state.wallets.values.first { $0.id == id } }
+  }
+
+  public func transactions(_ filter: TransactionFilter, _ page: PageRequest) async throws -> Page<LedgerRow> {
+    let all = state.withLock { Array($0.rows.values) }
+    let matching = all.filter { row in
+      (filter.owner == nil || row.walletEntry?.owner == filter.owner)
+        && (filter.wallet == nil || row.walletEntry?.walletID == filter.wallet)
+        && (filter.type == nil || row.leg.type == filter.type)
+        && (filter.order == nil || row.leg.links.order == filter.order)
+        && (filter.payout == nil || row.leg.links.payout == filter.payout)
+        && (filter.from.map { row.createdAt >= $0 } ?? true) && (filter.to.map { row.createdAt < $0 } ?? true)
+        && (filter.includesMemo || !row.leg.isMemo)
+    }.sorted { ($1.createdAt, $1.id) < ($0.createdAt, $0.id) }
+    let rest = matching.filter { row in
+      page.after.map { (row.createdAt, row.id.rawValue) < ($0.createdAt, $0.id) } ?? true
+    }
+    let items = Array(rest.prefix(page.size))
+    let next = rest.count > items.count ? items.last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) } : nil
+    let total = page.includeTotal ? min(Int64(matching.count), PageLimits.totalMax) : nil
+    return Page(items: items, next: next, total: total)
+  }
+}
