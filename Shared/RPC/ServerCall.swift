@@ -206,19 +206,14 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     if accepted { fields.append("grpc-accept-encoding", "identity") }
     end()
     stream.send(headers: fields, isEnd: true)
-    stopPeer()
+    stream.stopPeer()
   }
 
   /// Answers a request that is not gRPC at all.
   private func refuse(_ head: StaticHeaders) {
     end()
     stream.send(headers: head, isEnd: true)
-    stopPeer()
-  }
-
-  /// A peer that is still sending may stop: nobody reads it any more (RFC 9113, 8.1).
-  private func stopPeer() {
-    if !stream.isPeerDone { stream.reset(.noError) }
+    stream.stopPeer()
   }
 
   private func end() {

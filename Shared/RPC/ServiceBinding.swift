@@ -25,11 +25,11 @@ public struct BoundMethod: Sendable {
   }
 
   /// A unary method over messages: decodes, validates, answers, encodes.
-  public static func unary<Request: Message, Response: Message>(
+  public init<Request: Message, Response: Message>(
     _ descriptor: MethodDescriptor,
     _ answer: @escaping @Sendable (_ request: Request, _ context: CallContext) async throws -> Response
-  ) -> BoundMethod {
-    BoundMethod(
+  ) {
+    self.init(
       descriptor,
       .unary { bytes, context in
         let request: Request
@@ -40,5 +40,13 @@ public struct BoundMethod: Sendable {
         }
         return try await answer(try request.validated(), context).serialized()
       })
+  }
+
+  /// The same, where the type is known: `.unary(descriptor) { … }`.
+  public static func unary<Request: Message, Response: Message>(
+    _ descriptor: MethodDescriptor,
+    _ answer: @escaping @Sendable (_ request: Request, _ context: CallContext) async throws -> Response
+  ) -> BoundMethod {
+    BoundMethod(descriptor, answer)
   }
 }

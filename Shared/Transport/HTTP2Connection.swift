@@ -29,6 +29,8 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   @exclusivity(unchecked) private var isReading = false
   @exclusivity(unchecked) private var isFlushing = false
   @exclusivity(unchecked) private var isFlushScheduled = false
+  /// Answered streams whose peer still sends. nghttp2 drops an answer that is queued when its stream is reset.
+  @exclusivity(unchecked) var resetsToSend: [HTTP2Stream] = []
   /// Streams for which code runs, closed ones included.
   @exclusivity(unchecked) var working = 0
   @exclusivity(unchecked) public private(set) var openStreams = 0
@@ -154,6 +156,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       release(stream, .connectionLost)
     }
     streams.removeAll()
+    resetsToSend.removeAll()
     acceptor = nil
     owner?.closed(self)
     owner = nil
@@ -318,7 +321,11 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       let hadEvents = engine.eventCount > 0
       takeEvents(nil)
       guard engine.isAlive else { return context.close(promise: nil) }
-      if written == 0 && !hadEvents { return }
+      if written == 0 && !hadEvents {
+        guard !resetsToSend.isEmpty else { return }
+        for stream in resetsToSend { stream.reset(.noError) }
+        resetsToSend.removeAll()
+      }
     }
     isFlushing = false
     scheduleFlush()

@@ -72,6 +72,14 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
     }
   }
 
+  /// Tells a peer that is still sending that nobody reads it any more (RFC 9113, 8.1), once the answer has gone out.
+  /// The answer must be a head with `isEnd`.
+  public func stopPeer() {
+    guard let connection, !isReset, !isPeerDone else { return }
+    connection.resetsToSend.append(self)
+    connection.scheduleFlush()
+  }
+
   /// Gives received bytes back to the peer's window.
   public func consumed(_ count: Int) {
     guard count > 0 else { return }
