@@ -85,7 +85,7 @@ struct StubEmitter {
         out.line("methods = [")
         for method in service.methods {
           let name = SwiftNames.method(method.name)
-          out.line("  .unary(\(service.name)Methods.\(name)) { try await handlers.\(name)($0, $1) },")
+          out.line("  BoundMethod(\(service.name)Methods.\(name)) { try await handlers.\(name)($0, $1) },")
         }
         out.line("]")
       }

@@ -102,6 +102,7 @@ struct ValidationEmitter {
       }
     }
     out.line()
+    let children = shown.isEmpty ? ":" : shown.joined(separator: ", ")
     let type = SwiftNames.type(message.package, message.nesting)
     try out.block("extension \(type): CustomReflectable") { out throws(GenerationFailure) in
       try out.block("public mutating func eraseSecrets()") { out throws(GenerationFailure) in
@@ -110,7 +111,7 @@ struct ValidationEmitter {
       out.line()
       out.doc(["What printing shows: everything but secrets."])
       try out.block("public var customMirror: Mirror") { out throws(GenerationFailure) in
-        out.call("Mirror", ["self", "children: [\(shown.isEmpty ? ":" : shown.joined(separator: ", "))]"], "")
+        out.call("Mirror", ["self", "children: [\(children)]", "displayStyle: .struct"], "")
       }
     }
   }

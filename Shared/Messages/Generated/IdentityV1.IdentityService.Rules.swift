@@ -15,7 +15,7 @@ extension IdentityV1.LoginRequest: CustomReflectable {
 
   /// What printing shows: everything but secrets.
   public var customMirror: Mirror {
-    Mirror(self, children: ["mobile": mobile as Any, "username": username as Any])
+    Mirror(self, children: ["mobile": mobile as Any, "username": username as Any], displayStyle: .struct)
   }
 }
 

@@ -81,12 +81,12 @@ public struct CampaignInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some CampaignInternalServiceHandlers) {
     methods = [
-      .unary(CampaignInternalServiceMethods.getDealForOrder) { try await handlers.getDealForOrder($0, $1) },
-      .unary(CampaignInternalServiceMethods.reserveSlot) { try await handlers.reserveSlot($0, $1) },
-      .unary(CampaignInternalServiceMethods.releaseSlot) { try await handlers.releaseSlot($0, $1) },
-      .unary(CampaignInternalServiceMethods.consumeSlot) { try await handlers.consumeSlot($0, $1) },
-      .unary(CampaignInternalServiceMethods.unconsumeSlot) { try await handlers.unconsumeSlot($0, $1) },
-      .unary(CampaignInternalServiceMethods.getReservation) { try await handlers.getReservation($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.getDealForOrder) { try await handlers.getDealForOrder($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.reserveSlot) { try await handlers.reserveSlot($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.releaseSlot) { try await handlers.releaseSlot($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.consumeSlot) { try await handlers.consumeSlot($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.unconsumeSlot) { try await handlers.unconsumeSlot($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.getReservation) { try await handlers.getReservation($0, $1) },
     ]
   }
 }

@@ -48,9 +48,9 @@ public struct IdentityInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some IdentityInternalServiceHandlers) {
     methods = [
-      .unary(IdentityInternalServiceMethods.getSigningKeys) { try await handlers.getSigningKeys($0, $1) },
-      .unary(IdentityInternalServiceMethods.getPrincipal) { try await handlers.getPrincipal($0, $1) },
-      .unary(IdentityInternalServiceMethods.getLineage) { try await handlers.getLineage($0, $1) },
+      BoundMethod(IdentityInternalServiceMethods.getSigningKeys) { try await handlers.getSigningKeys($0, $1) },
+      BoundMethod(IdentityInternalServiceMethods.getPrincipal) { try await handlers.getPrincipal($0, $1) },
+      BoundMethod(IdentityInternalServiceMethods.getLineage) { try await handlers.getLineage($0, $1) },
     ]
   }
 }

@@ -75,11 +75,11 @@ public struct OrderServiceBinding: ServiceBinding {
 
   public init(_ handlers: some OrderServiceHandlers) {
     methods = [
-      .unary(OrderServiceMethods.createOrder) { try await handlers.createOrder($0, $1) },
-      .unary(OrderServiceMethods.getOrder) { try await handlers.getOrder($0, $1) },
-      .unary(OrderServiceMethods.verifyPurchase) { try await handlers.verifyPurchase($0, $1) },
-      .unary(OrderServiceMethods.verifyAll) { try await handlers.verifyAll($0, $1) },
-      .unary(OrderServiceMethods.settleOrder) { try await handlers.settleOrder($0, $1) },
+      BoundMethod(OrderServiceMethods.createOrder) { try await handlers.createOrder($0, $1) },
+      BoundMethod(OrderServiceMethods.getOrder) { try await handlers.getOrder($0, $1) },
+      BoundMethod(OrderServiceMethods.verifyPurchase) { try await handlers.verifyPurchase($0, $1) },
+      BoundMethod(OrderServiceMethods.verifyAll) { try await handlers.verifyAll($0, $1) },
+      BoundMethod(OrderServiceMethods.settleOrder) { try await handlers.settleOrder($0, $1) },
     ]
   }
 }

@@ -65,10 +65,10 @@ public struct WalletInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some WalletInternalServiceHandlers) {
     methods = [
-      .unary(WalletInternalServiceMethods.ensureWallet) { try await handlers.ensureWallet($0, $1) },
-      .unary(WalletInternalServiceMethods.lockOrderFunds) { try await handlers.lockOrderFunds($0, $1) },
-      .unary(WalletInternalServiceMethods.releaseOrderFunds) { try await handlers.releaseOrderFunds($0, $1) },
-      .unary(WalletInternalServiceMethods.settleOrderFunds) { try await handlers.settleOrderFunds($0, $1) },
+      BoundMethod(WalletInternalServiceMethods.ensureWallet) { try await handlers.ensureWallet($0, $1) },
+      BoundMethod(WalletInternalServiceMethods.lockOrderFunds) { try await handlers.lockOrderFunds($0, $1) },
+      BoundMethod(WalletInternalServiceMethods.releaseOrderFunds) { try await handlers.releaseOrderFunds($0, $1) },
+      BoundMethod(WalletInternalServiceMethods.settleOrderFunds) { try await handlers.settleOrderFunds($0, $1) },
     ]
   }
 }

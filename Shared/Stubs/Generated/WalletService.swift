@@ -49,9 +49,9 @@ public struct WalletServiceBinding: ServiceBinding {
 
   public init(_ handlers: some WalletServiceHandlers) {
     methods = [
-      .unary(WalletServiceMethods.getWallet) { try await handlers.getWallet($0, $1) },
-      .unary(WalletServiceMethods.listTransactions) { try await handlers.listTransactions($0, $1) },
-      .unary(WalletServiceMethods.deposit) { try await handlers.deposit($0, $1) },
+      BoundMethod(WalletServiceMethods.getWallet) { try await handlers.getWallet($0, $1) },
+      BoundMethod(WalletServiceMethods.listTransactions) { try await handlers.listTransactions($0, $1) },
+      BoundMethod(WalletServiceMethods.deposit) { try await handlers.deposit($0, $1) },
     ]
   }
 }
