@@ -1,0 +1,163 @@
+import HTTP
+import Kernel
+import Logging
+import RPC
+
+/// `POST /<package>.<Service>/<Method>` with JSON in and out (PLATFORM 11.2), and the few documents beside it.
+///
+/// Holds no business rule: it finds the route, turns JSON into a call and the answer into JSON, and every failure
+/// into a problem document. Who the caller is, the service decides that answers.
+public struct JSONEdge: HTTPHandler {
+  /// A JSON body unless the method's proto grants more.
+  public static let bodyBytesMax = 1 << 20
+
+  private let routes: RouteTable
+  private let documents: [String: any EdgeDocument]
+  private let requestTimeout: Duration
+  private let log: AccessLog
+
+  /// - Parameter documents: by path.
+  public init(
+    routes: RouteTable, documents: [String: any EdgeDocument], requestTimeout: Duration, logger: Logger
+  ) {
+    self.routes = routes
+    self.documents = documents
+    self.requestTimeout = requestTimeout
+    log = AccessLog(logger)
+  }
+
+  public func bodyBytesMax(for head: HTTPRequestHead) -> Int {
+    guard let target = try? target(of: head) else { return 0 }
+    switch target {
+    case .document: return 0
+    case .route(let route):
+      let own = route.method.rules.bodyBytesMax
+      return own == 0 ? Self.bodyBytesMax : own
+    }
+  }
+
+  public func respond(to request: HTTPRequest) async -> HTTPResponse {
+    let requestID = RequestIdentity.correlationID(request.head.headers)
+    let started = ContinuousClock.now
+    var code: ErrorCode?
+    var response: HTTPResponse
+    do {
+      response = try await answer(request, requestID)
+    } catch {
+      switch EdgeFailure(error, logger: log.logger) {
+      case .abandoned:
+        response = HTTPResponse(status: HTTPStatusCode.clientClosedRequest)
+      case .refused(let failure):
+        code = failure.code
+        response = Problem(failure, requestID: requestID).response
+        if failure.code == .methodNotAllowed { response.headers.append("allow", allowed(request.head)) }
+      }
+    }
+    complete(&response, requestID)
+    log.write(request.head, route: nameOfTarget(request.head), response, code, requestID, since: started)
+    return response
+  }
+
+  public func response(to refusal: HTTPRefusal, head: HTTPRequestHead?) -> HTTPResponse {
+    let requestID = RequestIdentity.correlationID(head?.headers ?? [])
+    var failure = refusal.failure
+    var status: Int? = refusal.status
+    if case .bodyTooLarge = refusal, let head {
+      // Nobody wanted this body because nobody is there.
+      do throws(Failure) { _ = try target(of: head) } catch {
+        failure = error
+        status = nil
+      }
+    }
+    var response = Problem(failure, status: status, requestID: requestID).response
+    if let head, failure.code == .methodNotAllowed { response.headers.append("allow", allowed(head)) }
+    complete(&response, requestID)
+    log.write(head, route: head.flatMap(nameOfTarget), response, failure.code, requestID, since: nil)
+    return response
+  }
+
+  // MARK: Steps
+
+  private enum Target {
+    case route(RouteTable.Route)
+    case document(any EdgeDocument)
+  }
+
+  /// Fails with `ROUTE_NOT_FOUND` or `METHOD_NOT_ALLOWED`.
+  private func target(of head: HTTPRequestHead) throws(Failure) -> Target {
+    if let document = documents[head.path] {
+      guard head.method == "GET" || head.method == "HEAD" else { throw Self.methodNotAllowed(head) }
+      return .document(document)
+    }
+    guard let route = routes.route(head.path) else {
+      throw Failure(.routeNotFound, "there is nothing at this path")
+    }
+    guard head.method == "POST" else { throw Self.methodNotAllowed(head) }
+    return .route(route)
+  }
+
+  private func answer(_ request: HTTPRequest, _ requestID: String) async throws -> HTTPResponse {
+    switch try target(of: request.head) {
+    case .document(let document): return try await document.response()
+    case .route(let route): return try await call(route, request, requestID)
+    }
+  }
+
+  private func call(
+    _ route: RouteTable.Route, _ request: HTTPRequest, _ requestID: String
+  ) async throws -> HTTPResponse {
+    try JSONContentType.check(request)
+    let message = try route.transcoding.requestFromJSON(
+      request.body, requestID: try IdempotencyKey.given(in: request.head.headers),
+      default: route.transcoding.hasRequestID ? RequestIdentity.uuid() : nil)
+    let deadline = Deadline.after(requestTimeout)
+    let context = CallContext(
+      method: route.method, metadata: ForwardedMetadata.of(request.head, requestID: requestID),
+      peer: request.head.peer, deadline: deadline, requestID: requestID)
+    let answer = try await Deadline.$current.withValue(deadline) {
+      try await CallScope.$current.withValue(context) {
+        try await route.backend.unary(route.method, message, hasRequestID: route.transcoding.hasRequestID)
+      }
+    }
+    return HTTPResponse(
+      status: HTTPStatusCode.ok, headers: ["content-type": "application/json"],
+      body: try route.transcoding.responseToJSON(answer))
+  }
+
+  private func complete(_ response: inout HTTPResponse, _ requestID: String) {
+    response.headers["x-request-id"] = requestID
+    SecurityHeaders.add(to: &response.headers)
+  }
+
+  private func allowed(_ head: HTTPRequestHead) -> String {
+    documents[head.path] == nil ? "POST" : "GET, HEAD"
+  }
+
+  /// What the log calls the target: never the path itself, which may be anything.
+  private func nameOfTarget(_ head: HTTPRequestHead) -> String? {
+    documents[head.path] != nil ? head.path : routes.route(head.path)?.method.description
+  }
+
+  private static func methodNotAllowed(_ head: HTTPRequestHead) -> Failure {
+    Failure(.methodNotAllowed, "this path does not take \(head.method.prefix(16))")
+  }
+}
+
+/// A document that the gateway serves at a path of its own.
+public protocol EdgeDocument: Sendable {
+  func response() async throws -> HTTPResponse
+}
+
+extension HTTPRefusal {
+  /// The code nearest to what the server refused.
+  fileprivate var failure: Failure {
+    switch self {
+    case .malformed(let reason): Failure(.validationFailed, "the request is malformed: \(reason)")
+    case .headersTooLarge: Failure(.requestTooLarge, "the headers are too large")
+    case .bodyTooLarge(let limit): Failure(.requestTooLarge, "the body may have at most \(limit) bytes")
+    case .timedOut: Failure(.deadlineExceeded, "the request did not arrive in time")
+    case .expectationFailed: Failure(.validationFailed, "the expectation cannot be met")
+    case .draining: Failure(.serviceUnavailable, "the gateway is stopping: try again", retryAfter: .seconds(1))
+    }
+  }
+}
