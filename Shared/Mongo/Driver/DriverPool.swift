@@ -1,0 +1,88 @@
+import CMongoc
+import Kernel
+import Logging
+
+/// libmongoc's pool with its monitoring. Destroyed when the last client is back and nobody holds it.
+final class DriverPool: @unchecked Sendable {
+  // Unchecked: `mongoc_client_pool_t` may be used from any thread, and the pointer never changes.
+  let handle: OpaquePointer
+  /// C holds an unretained pointer to it until the pool is destroyed.
+  private let observer: TopologyObserver
+
+  init(_ configuration: MongoConfiguration, observer: TopologyObserver) throws(MongoStartFailure) {
+    Driver.initialize()
+    let uri = try Self.uri(configuration)
+    defer { mongoc_uri_destroy(uri) }
+    var outcome = mobo_mongoc_outcome()
+    guard let pool = mobo_mongoc_pool(uri, &outcome) else {
+      throw .invalidURI(outcome.error(labels: []).message)
+    }
+    handle = pool
+    self.observer = observer
+    mongoc_client_pool_max_size(pool, UInt32(configuration.poolMax + Limits.lanesMax))
+    mongoc_client_pool_set_appname(pool, configuration.appName)
+    let callbacks = mongoc_apm_callbacks_new()
+    observer.register(in: callbacks)
+    mongoc_client_pool_set_apm_callbacks(pool, callbacks, Unmanaged.passUnretained(observer).toOpaque())
+    mongoc_apm_callbacks_destroy(callbacks)
+  }
+
+  deinit {
+    mongoc_client_pool_destroy(handle)
+  }
+
+  /// Nil if all clients are taken.
+  func client() -> DriverClient? {
+    mongoc_client_pool_try_pop(handle).map { DriverClient($0, self) }
+  }
+
+  private static func uri(_ configuration: MongoConfiguration) throws(MongoStartFailure) -> OpaquePointer {
+    let text = try SeedList.adjusted(configuration.uri, family: configuration.family)
+    var outcome = mobo_mongoc_outcome()
+    guard let uri = mobo_mongoc_uri(text, &outcome) else {
+      throw .invalidURI(outcome.error(labels: []).message)
+    }
+    let spans: [(String, Duration)] = [
+      (MONGOC_URI_SERVERSELECTIONTIMEOUTMS, configuration.serverSelectionTimeout),
+      (MONGOC_URI_SOCKETTIMEOUTMS, configuration.socketTimeout),
+      (MONGOC_URI_CONNECTTIMEOUTMS, configuration.connectTimeout),
+      (MONGOC_URI_WAITQUEUETIMEOUTMS, configuration.waitQueueTimeout),
+      // libmongoc refuses less than half a second.
+      (MONGOC_URI_HEARTBEATFREQUENCYMS, max(configuration.heartbeat, .milliseconds(500))),
+    ]
+    for (option, span) in spans {
+      mongoc_uri_set_option_as_int32(uri, option, Int32(clamping: max(1, span.wholeMilliseconds)))
+    }
+    // Retries are ours, by label and with pauses: a second layer would multiply attempts (DOMAIN 0.4).
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false)
+    mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false)
+    return uri
+  }
+}
+
+/// What the process sets up once for libmongoc.
+enum Driver {
+  static func initialize() {
+    _ = started
+  }
+
+  private static let started: Bool = {
+    mongoc_init()
+    mongoc_log_set_handler(
+      { level, domain, message, _ in
+        guard let message else { return }
+        DriverLog.record(level, domain.map { String(cString: $0) } ?? "", String(cString: message))
+      }, nil)
+    return true
+  }()
+}
+
+/// libmongoc would write to stderr; its messages become debug lines of ours. What matters is reported by
+/// `TopologyObserver` and by failures.
+enum DriverLog {
+  private static let logger = Logger(label: "mongoc")
+
+  static func record(_ level: mongoc_log_level_t, _ domain: String, _ message: String) {
+    logger.debug("\(message)", metadata: ["domain": "\(domain)", "level": "\(level.rawValue)"])
+  }
+}

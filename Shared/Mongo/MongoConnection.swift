@@ -1,0 +1,108 @@
+import Kernel
+
+/// One connection, for the length of one closure on one dedicated thread. Calls block.
+///
+/// Every command carries its concern and a time limit taken from the caller's deadline. Inside a transaction the first
+/// failure is final: the transaction is gone, and every later call repeats that failure.
+public final class MongoConnection {
+  enum Concern {
+    case read
+    case write
+    case none
+  }
+
+  let client: DriverClient
+  let session: DriverSession
+  let database: String
+  let deadline: Deadline?
+  let interest: any CallerInterest
+  let commandTimeMax: Duration
+  /// True inside `MongoDatabase.transaction`.
+  public let isInTransaction: Bool
+  /// What broke the transaction.
+  private(set) var broken: MongoFailure?
+
+  init(
+    client: DriverClient, session: DriverSession, database: String, deadline: Deadline?,
+    interest: any CallerInterest, commandTimeMax: Duration, isInTransaction: Bool
+  ) {
+    self.client = client
+    self.session = session
+    self.database = database
+    self.deadline = deadline
+    self.interest = interest
+    self.commandTimeMax = commandTimeMax
+    self.isInTransaction = isInTransaction
+  }
+
+  /// The logical session of this unit of work, as `killSessions` takes it.
+  public var sessionID: BSONDocument { session.id }
+
+  /// Runs any command, without concerns of its own, on this database or another one (`admin`).
+  @discardableResult
+  public func command(_ body: BSONDocument, database: String? = nil) throws(MongoFailure) -> BSONDocument {
+    try run(body, about: "", .none, database: database)
+  }
+
+  /// Ends whatever the given sessions are doing and aborts their transactions.
+  public func killSessions(_ ids: [BSONDocument]) throws(MongoFailure) {
+    try command(["killSessions": .documents(ids)], database: "admin")
+  }
+
+  /// The database server's clock, for leases.
+  public func serverTime() throws(MongoFailure) -> Timestamp {
+    try command(["hello": 1], database: "admin").datetime("localTime")
+  }
+
+  /// Throws what stopped the caller from waiting, or what broke the transaction.
+  func check() throws(MongoFailure) {
+    if let broken { throw broken }
+    if interest.isGone || deadline?.hasPassed == true { throw .timeout }
+  }
+
+  @discardableResult
+  func run(
+    _ body: BSONDocument, about collection: String, _ concern: Concern, database other: String? = nil,
+    isTimed: Bool = true, toleratesDuplicates: Bool = false
+  ) throws(MongoFailure) -> BSONDocument {
+    try check()
+    var command = body
+    if !isInTransaction {
+      switch concern {
+      case .read: command.append("readConcern", ["level": "majority"])
+      case .write: command.append("writeConcern", ["w": "majority", "j": true])
+      case .none: break
+      }
+    }
+    if isTimed { command.append("maxTimeMS", .int64(timeLimit)) }
+    do {
+      let reply = try client.command(command, database: other ?? database, session: session)
+      if concern != .read, let error = try CommandError(reply: reply, skippingDuplicates: toleratesDuplicates) {
+        throw error
+      }
+      return reply
+    } catch {
+      let failure = translate(error, collection)
+      if isInTransaction { broken = failure }
+      throw failure
+    }
+  }
+
+  /// What is left of the caller's time, and never more than the socket waits.
+  private var timeLimit: Int64 {
+    let limit = deadline.map { min($0.remaining, commandTimeMax) } ?? commandTimeMax
+    return max(1, limit.wholeMilliseconds)
+  }
+
+  private func translate(_ error: any Error, _ collection: String) -> MongoFailure {
+    switch error {
+    case let failure as MongoFailure: return failure
+    case let error as CommandError:
+      let failure = error.failure(collection: collection)
+      // The limit came from the caller's deadline: the server noticed first.
+      let isDue = deadline.map { $0.remaining < .milliseconds(50) } ?? false
+      return failure == .maxTimeExpired && isDue ? .timeout : failure
+    default: return .other(code: 0, message: "\(error)")
+    }
+  }
+}
