@@ -1,0 +1,13 @@
+public import Mongo
+
+/// The schema of `mobo_audit`, oldest change first. An applied migration is never edited: a change is a new one.
+public enum AuditMigrations {
+  public static let all: [Migration] = [auditLogsIndexes]
+
+  /// The collection and its indexes. Going back drops the indexes and keeps the documents.
+  static func indexes(
+    _ id: String, _ description: String, of collection: String, _ specs: [IndexSpec]
+  ) -> Migration {
+    Migration(id: id, description: description, up: [.createCollection(collection), .createIndexes(specs)])
+  }
+}

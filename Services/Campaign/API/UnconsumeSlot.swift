@@ -1,0 +1,15 @@
+import CampaignDomain
+import Kernel
+public import Messages
+public import RPC
+
+extension CampaignInternalService {
+  public func unconsumeSlot(
+    _ request: CampaignV1.UnconsumeSlotRequest, _ context: CallContext
+  ) async throws -> CampaignV1.UnconsumeSlotResponse {
+    let order = try OrderID(request.orderId, path: "orderId")
+    let outcome = try await store.apply(.unconsume(order), requestID: context.requestID, at: clock.now())
+    return CampaignV1.UnconsumeSlotResponse(
+      reservation: CampaignV1.Reservation(outcome.reservation), replayed: outcome.replayed)
+  }
+}

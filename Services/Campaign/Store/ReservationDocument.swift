@@ -1,0 +1,33 @@
+import CampaignDomain
+import Kernel
+import Mongo
+
+extension Reservation {
+  static let collection = "slot_reservations"
+
+  init(_ document: BSONDocument) throws {
+    self.init(
+      id: try document.id("_id"), orderID: try document.id("orderId"), campaignID: try document.id("campaignId"),
+      mediatorCode: try document.code("mediatorCode"), agencyCode: try document.code("agencyCode"),
+      state: try document.choice("state", State.self), releasedReason: try document.optionalString("releasedReason"),
+      createdAt: try document.datetime("createdAt"), updatedAt: try document.datetime("updatedAt"))
+  }
+
+  var document: BSONDocument {
+    [
+      "_id": .id(id), "orderId": .id(orderID), "campaignId": .id(campaignID),
+      "mediatorCode": .string(mediatorCode.rawValue), "agencyCode": .string(agencyCode.rawValue),
+      "state": .string(state.rawValue), "releasedReason": .optional(releasedReason),
+      "createdAt": .datetime(createdAt), "updatedAt": .datetime(updatedAt),
+    ]
+  }
+
+  var stateUpdate: BSONDocument {
+    [
+      "$set": [
+        "state": .string(state.rawValue), "releasedReason": .optional(releasedReason),
+        "updatedAt": .datetime(updatedAt),
+      ]
+    ]
+  }
+}
