@@ -117,7 +117,9 @@ let suites: [Target] = [
   tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", "Transport", "HTTP2", nioCore, nioPosix, log]),
   tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Messages", "Stubs", jwt, log]),
   tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),
-  tests("IdentityTests", in: "Unit/Identity", ["Kernel", "IdentityDomain", "IdentityAPI", "Passwords"]),
+  tests(
+    "IdentityTests", in: "Unit/Identity",
+    ["Kernel", "IdentityDomain", "IdentityAPI", "Passwords", "Access", "Messages", "RPC", log]),
   tests("CampaignTests", in: "Unit/Campaign", ["Kernel", "CampaignDomain"]),
   // Orders in memory: for tests only.
   .target(name: "OrderMemory", dependencies: ["Kernel", "OrderDomain"], path: "Tests/Support/OrderMemory"),
@@ -128,7 +130,7 @@ let suites: [Target] = [
   .target(name: "WalletMemory", dependencies: ["Kernel", "WalletDomain"], path: "Tests/Support/WalletMemory"),
   tests("WalletTests", in: "Unit/Wallet", ["Kernel", "WalletDomain", "WalletMemory"]),
   tests("AuditTests", in: "Unit/Audit", ["Kernel", "AuditDomain"]),
-  tests("GatewayTests", in: "Unit/Gateway", ["Kernel", "GatewayAPI", "Messages", "RPC", "HTTP"]),
+  tests("GatewayTests", in: "Unit/Gateway", ["Kernel", "GatewayAPI", "Messages", "RPC", "HTTP", log]),
   tests(
     "StoreContractTests", in: "Contract",
     [

@@ -53,12 +53,12 @@ public enum Caller: Sendable {
 
 /// The key under which the access interceptor leaves the caller.
 public enum CallerKey: CallContextKey {
-  public static let defaultValue = Caller.anonymous
+  public typealias Value = Caller
 }
 
 extension CallContext {
   /// Anonymous before the access interceptor has run.
-  public var caller: Caller { self[CallerKey.self] }
+  public var caller: Caller { self[CallerKey.self] ?? .anonymous }
 
   /// The person who calls. Fails with `UNAUTHENTICATED` when it is no person.
   public func principal() throws(Failure) -> Principal {

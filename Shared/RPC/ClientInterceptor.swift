@@ -3,6 +3,12 @@ public struct ClientRequest: Sendable {
   public let method: MethodDescriptor
   public var metadata: Metadata
   public var message: [UInt8]
+
+  public init(method: MethodDescriptor, metadata: Metadata = [:], message: [UInt8] = []) {
+    self.method = method
+    self.metadata = metadata
+    self.message = message
+  }
 }
 
 /// The answer to a unary call.
