@@ -2,8 +2,8 @@ import Kernel
 
 /// What identity keeps. Every method is one atomic unit: it happened as a whole, or not at all.
 ///
-/// Reads see live documents only. Methods throw `Failure`: `DATABASE_UNAVAILABLE` when attempts ran out, and the
-/// codes they name.
+/// Reads see live documents only. Methods throw `Failure` with the codes they name, and whatever the storage throws,
+/// which knows how it looks to a caller (`DATABASE_UNAVAILABLE` when attempts ran out, `DUPLICATE_ENTRY`).
 public protocol IdentityStore: Sendable {
   /// A staff member by username, anybody else or staff by mobile, with the parties above.
   func lineage(signingInBy identifier: LoginIdentifier) async throws -> Lineage?
