@@ -28,13 +28,9 @@ enum ForwardedMetadata {
     return metadata
   }
 
-  /// Without the port, and without the brackets of an IPv6 address.
+  /// Without the port. IPv6 addresses come without brackets: the port follows the last colon.
   private static func host(of peer: String) -> String {
-    if peer.hasPrefix("["), let end = peer.firstIndex(of: "]") {
-      return String(peer[peer.index(after: peer.startIndex)..<end])
-    }
-    guard let colon = peer.lastIndex(of: ":"), peer.firstIndex(of: ":") == colon else { return peer }
-    return String(peer[..<colon])
+    peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
   }
 
   private static func isPrintable(_ text: String) -> Bool {
