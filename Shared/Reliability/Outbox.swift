@@ -1,0 +1,91 @@
+import Crypto
+import Kernel
+import Mongo
+
+/// Messages that leave the service, written in the transaction of the change they tell about (DOMAIN 3.6, 10): with
+/// the change or not at all, and delivered until the receiver has them.
+public enum Outbox {
+  public static let collection = "outbox"
+  static let auditTopic = "audit"
+  /// An event id may be 200 characters long; the rest is for the service's name and the entry's number.
+  private static let eventKeyMax = 150
+
+  /// For the service's own list of migrations. The relay walks the first index; what is delivered stays seven days.
+  public static let migrationSteps: [MigrationStep] = [
+    .createCollection(collection),
+    .createIndexes([
+      IndexSpec(collection, ["dispatched": 1, "nextAttemptAt": 1], partialFilter: ["dispatched": false]),
+      IndexSpec(collection, ["dispatchedAt": 1], expireAfter: .seconds(7 * 86_400)),
+    ]),
+  ]
+
+  /// Appends the entries of one change. Call it inside the transaction of that change.
+  ///
+  /// Messages of one aggregate are delivered by ascending `seq`, its version. Event ids derive from `eventKey` and the
+  /// entry's place, so that the change's repetition is recognised at the receiver: the key names the change within the
+  /// service, for good.
+  public static func append(
+    _ entries: [AuditEntry], aggregate: String, seq: Int64, eventKey: String, now: Timestamp,
+    in connection: MongoConnection
+  ) throws {
+    guard !entries.isEmpty else { return }
+    let key = eventKey.unicodeScalars.count <= eventKeyMax ? eventKey : digest(eventKey)
+    let messages = try entries.enumerated().map { index, entry in
+      OutboxMessage(eventID: "\(key)#\(index)", topic: auditTopic, payload: try entry.payload()).document
+    }
+    try connection.insertOne(
+      collection,
+      [
+        "aggregate": .string(aggregate), "seq": .int64(seq), "messages": .documents(messages), "dispatched": false,
+        "dispatchedAt": .null, "attempts": .int32(0), "nextAttemptAt": .datetime(now), "createdAt": .datetime(now),
+      ])
+  }
+
+  private static func digest(_ text: String) -> String {
+    SHA256.hash(data: Array(text.utf8)).map { byte in
+      let hex = String(byte, radix: 16)
+      return byte < 16 ? "0" + hex : hex
+    }.joined()
+  }
+}
+
+/// One message on its way.
+public struct OutboxMessage: Hashable, Sendable {
+  /// Unique within the service; the same in every repetition.
+  public let eventID: String
+  public let topic: String
+  public let payload: BSONDocument
+}
+
+extension OutboxMessage {
+  init(_ document: BSONDocument) throws(MongoFailure) {
+    eventID = try document.string("eventId")
+    topic = try document.string("topic")
+    payload = try document.document("payload")
+  }
+
+  var document: BSONDocument {
+    ["eventId": .string(eventID), "topic": .string(topic), "payload": .document(payload)]
+  }
+}
+
+/// What one transaction left in the outbox.
+struct OutboxDocument: Hashable, Sendable {
+  let id: String
+  let aggregate: String
+  let seq: Int64
+  let messages: [OutboxMessage]
+  let attempts: Int32
+}
+
+extension OutboxDocument {
+  init(_ document: BSONDocument) throws(MongoFailure) {
+    id = try document.objectID("_id")
+    aggregate = try document.string("aggregate")
+    seq = try document.int64("seq")
+    attempts = try document.int32("attempts")
+    var messages: [OutboxMessage] = []
+    for message in try document.documents("messages") { messages.append(try OutboxMessage(message)) }
+    self.messages = messages
+  }
+}
