@@ -55,6 +55,7 @@ extension RPCError {
     switch error {
     case let error as RPCError: self = error
     case let failure as Failure: self.init(failure)
+    case let error as any FailureConvertible: self.init(error.failure)
     case is CancellationError: self.init(.cancelled, "the call was cancelled")
     default: self.init(Failure(.internalError, RPCError.maskedMessage))
     }
