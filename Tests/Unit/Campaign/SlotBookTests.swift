@@ -4,7 +4,9 @@ import Testing
 
 @Suite("Reserving a slot")
 struct ReserveTests {
-  @Test("the last slot can be taken and the one after it cannot", arguments: [(9, nil), (10, .soldOut)] as [(Int64, ErrorCode?)])
+  @Test(
+    "the last slot can be taken and the one after it cannot",
+    arguments: [(9, nil), (10, .soldOut)] as [(Int64, ErrorCode?)])
   func lastSlot(used: Int64, expected: ErrorCode?) {
     let book = SlotBook.holding(nil, campaign: Make.campaign(total: 10, used: used))
     #expect(book.refusal(of: .reserve(Make.claim())) == expected)

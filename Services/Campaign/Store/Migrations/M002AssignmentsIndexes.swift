@@ -3,7 +3,8 @@ import Mongo
 
 extension CampaignMigrations {
   static let assignmentsIndexes = indexes(
-    "002_assignments_indexes", "One assignment per code and campaign, and the ways to look for them", of: Assignment.collection,
+    "002_assignments_indexes", "One assignment per code and campaign, and the ways to look for them",
+    of: Assignment.collection,
     [
       // One share or quota per code.
       IndexSpec(Assignment.collection, ["code": 1, "campaignId": 1], unique: true),

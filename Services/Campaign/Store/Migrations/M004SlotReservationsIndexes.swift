@@ -3,7 +3,8 @@ import Mongo
 
 extension CampaignMigrations {
   static let slotReservationsIndexes = indexes(
-    "004_slot_reservations_indexes", "One reservation per order, and the ways to check them", of: Reservation.collection,
+    "004_slot_reservations_indexes", "One reservation per order, and the ways to check them",
+    of: Reservation.collection,
     [
       // Reserving and releasing are idempotent by order.
       IndexSpec(Reservation.collection, ["orderId": 1], unique: true),
