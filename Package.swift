@@ -117,15 +117,20 @@ let suites: [Target] = [
   tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", "Transport", "HTTP2", nioCore, nioPosix, log]),
   tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Messages", "Stubs", jwt, log]),
   tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),
+  // Accounts in memory: for tests only.
+  .target(
+    name: "IdentityMemory", dependencies: ["Kernel", "IdentityDomain"], path: "Tests/Support/IdentityMemory"),
   tests(
     "IdentityTests", in: "Unit/Identity",
-    ["Kernel", "IdentityDomain", "IdentityAPI", "Passwords", "Access", "Messages", "RPC", log]),
+    [
+      "Kernel", "IdentityDomain", "IdentityMemory", "IdentityAPI", "Passwords", "Access", "Messages", "RPC", log,
+    ]),
   tests("CampaignTests", in: "Unit/Campaign", ["Kernel", "CampaignDomain"]),
   // Orders in memory: for tests only.
   .target(name: "OrderMemory", dependencies: ["Kernel", "OrderDomain"], path: "Tests/Support/OrderMemory"),
   tests(
     "OrderTests", in: "Unit/Order",
-    ["Kernel", "OrderDomain", "OrderMemory", "OrderAPI", "Messages", "RPC", "Access", log]),
+    ["Kernel", "OrderDomain", "OrderMemory", "OrderAPI", "Messages", "RPC", "Stubs", "Access", log]),
   // The books in memory, with faults to order: for tests only.
   .target(name: "WalletMemory", dependencies: ["Kernel", "WalletDomain"], path: "Tests/Support/WalletMemory"),
   tests("WalletTests", in: "Unit/Wallet", ["Kernel", "WalletDomain", "WalletMemory"]),
@@ -134,9 +139,9 @@ let suites: [Target] = [
   tests(
     "StoreContractTests", in: "Contract",
     [
-      "Kernel", "Mongo", "Reliability", "TestKit", "IdentityDomain", "IdentityStorage", "CampaignDomain",
-      "CampaignStorage", "OrderDomain", "OrderStorage", "OrderMemory", "WalletDomain", "WalletStorage", "WalletMemory",
-      "AuditDomain", "AuditStorage",
+      "Kernel", "Mongo", "Reliability", "TestKit", "IdentityDomain", "IdentityStorage", "IdentityMemory",
+      "CampaignDomain", "CampaignStorage", "OrderDomain", "OrderStorage", "OrderMemory", "WalletDomain",
+      "WalletStorage", "WalletMemory", "AuditDomain", "AuditStorage",
     ]),
 ]
 

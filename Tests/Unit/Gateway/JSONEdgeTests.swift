@@ -53,8 +53,10 @@ struct JSONEdgeTests {
 
   @Test(
     "a request id is echoed if it is printable and at most 128 characters, else replaced",
-    arguments: [("abc-1", true), (String(repeating: "x", count: 128), true), (String(repeating: "x", count: 129), false),
-      ("has space", false), ("bad\u{7}", false), ("", false)])
+    arguments: [
+      ("abc-1", true), (String(repeating: "x", count: 128), true), (String(repeating: "x", count: 129), false),
+      ("has space", false), ("bad\u{7}", false), ("", false),
+    ])
   func requestID(given: String, isEchoed: Bool) async {
     let response = await EdgeHarness().post(getWallet, headers: ["x-request-id": given])
     let answered = response.headers["x-request-id"]

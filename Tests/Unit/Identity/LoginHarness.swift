@@ -2,6 +2,7 @@ import Access
 import Foundation
 import IdentityAPI
 import IdentityDomain
+import IdentityMemory
 import Kernel
 import Logging
 import Messages
@@ -19,13 +20,16 @@ struct LoginHarness {
     let plan = SeedPlan(ids: HashedSeedIDs(), now: clock.now())
     for person in SeedPerson.base { try await store.register(plan.account(person, passwordHash: "old:right")) }
     service = IdentityService(
-      store: store, passwords: passwords, tokens: TokenIssuer(ring: try TestKeys.ring(), ttl: .seconds(900)), policy: LoginPolicy(),
+      store: store, passwords: passwords, tokens: TokenIssuer(ring: try TestKeys.ring(), ttl: .seconds(900)),
+      policy: LoginPolicy(),
       refreshTTL: .seconds(2_592_000), clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
   func id(_ key: String) -> UserID { UserID(unchecked: HashedSeedIDs().id(forKey: key)) }
 
-  func login(mobile: String? = nil, username: String? = nil, _ password: String) async throws -> IdentityV1.LoginResponse {
+  func login(
+    mobile: String? = nil, username: String? = nil, _ password: String
+  ) async throws -> IdentityV1.LoginResponse {
     let context = CallContext(
       method: MethodDescriptor(service: "mobo.identity.v1.IdentityService", name: "Login"),
       metadata: ["mobo-client-ip": "192.0.2.7", "mobo-client-agent": "tests"], peer: "127.0.0.1:1", requestID: "r-1")

@@ -1,5 +1,6 @@
 import Access
 import IdentityDomain
+import IdentityMemory
 import Kernel
 import Logging
 import Messages
@@ -37,7 +38,8 @@ struct LoginTests {
     #expect(await harness.refusal(mobile: "9000000004", "right") == .userNotActive)
   }
 
-  @Test("a suspended party above blocks, and is told only after the right password", arguments: ["mediatorA", "agencyA"])
+  @Test(
+    "a suspended party above blocks, and is told only after the right password", arguments: ["mediatorA", "agencyA"])
   func upstream(key: String) async throws {
     let harness = try await LoginHarness()
     harness.store.setStatus(.suspended, of: harness.id(key))

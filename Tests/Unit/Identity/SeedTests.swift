@@ -1,4 +1,5 @@
 import IdentityDomain
+import IdentityMemory
 import Kernel
 import Logging
 import Testing

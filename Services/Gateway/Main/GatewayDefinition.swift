@@ -1,0 +1,34 @@
+import Config
+import GatewayAPI
+import Kernel
+import Messages
+import RPC
+import ServiceRuntime
+import Stubs
+
+/// What the process `gateway` is made of. It keeps no database.
+struct GatewayDefinition: ServiceDefinition {
+  static let name = ServiceName.gateway.rawValue
+
+  func assemble(_ host: ServiceHost<NoSettings>) async throws -> ServiceAssembly {
+    let identity = host.channel(to: .identity)
+    let wallet = host.channel(to: .wallet)
+    let own = GatewayServiceBinding(
+      GatewayService(identity: IdentityServiceClient(identity), wallet: WalletServiceClient(wallet)))
+    let services = ServiceName.allCases.filter { $0 != .gateway }.map { ($0.rawValue, host.channel(to: $0)) }
+    let health = ServiceHealth(services)
+
+    var backends: [String: any Backend] = ["mobo.gateway.v1": OwnBackend(own)]
+    for (name, channel) in services { backends["mobo.\(name).v1"] = ChannelBackend(channel) }
+    let keys = IdentityInternalServiceClient(identity)
+    let edge = JSONEdge(
+      routes: RouteTable(backends: backends),
+      documents: [
+        "/.well-known/jwks.json": KeySetDocument(refresh: host.common.jwksRefresh) {
+          try await keys.getSigningKeys(IdentityV1.GetSigningKeysRequest()).keys
+        }
+      ],
+      requestTimeout: host.common.requestTimeout, logger: host.logger)
+    return ServiceAssembly(services: [own], http: edge, dependencies: { await health.states() })
+  }
+}
