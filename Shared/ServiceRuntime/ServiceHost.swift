@@ -5,6 +5,7 @@ import Logging
 import Mongo
 import RPC
 import Reliability
+import Stubs
 
 /// What the process offers to the parts of its service.
 public struct ServiceHost<Settings: ServiceSettings>: Sendable {
@@ -20,14 +21,14 @@ public struct ServiceHost<Settings: ServiceSettings>: Sendable {
   /// The people behind tokens, asked of identity; not for identity itself.
   public let principals: any PrincipalSource
 
-  let database: MongoDatabase?
+  let client: MongoClient?
   let relay: OutboxRelay?
   let channels: ChannelRegistry
 
   /// The service's own database. A process without one (the gateway) must not ask.
   public var mongo: MongoDatabase {
-    guard let database else { preconditionFailure("\(service.rawValue) keeps no database") }
-    return database
+    guard let client else { preconditionFailure("\(service.rawValue) keeps no database") }
+    return client.database
   }
 
   /// The relay that carries the outbox to audit. The runtime runs it; call `wake` after a commit that appended.
@@ -43,5 +44,35 @@ public struct ServiceHost<Settings: ServiceSettings>: Sendable {
   /// the acting user, request id, trace and deadline.
   public func channel(to other: ServiceName) -> RPCChannel {
     channels.channel(to: other)
+  }
+}
+
+extension ServiceHost {
+  init(_ configured: Configured<Settings>, database: MongoClient?, clock: any WallClock, logger: Logger) {
+    service = configured.service
+    common = configured.common
+    settings = configured.settings
+    serviceKeys = configured.serviceKeys
+    self.clock = clock
+    self.logger = logger
+    client = database
+    let channels = ChannelRegistry(configured.common, configured.serviceKeys, logger)
+    self.channels = channels
+    let identity = channels.channel(to: .identity)
+    verifier = TokenVerifier(
+      source: RemoteSigningKeys(identity), clock: clock, refresh: configured.common.jwksRefresh, logger: logger)
+    principals = CachedPrincipals(RemotePrincipals(identity), ttl: configured.common.authCacheTTL)
+    relay = Self.relay(configured.service, database, channels, logger)
+  }
+
+  /// Audit is where the outboxes of the others end; it keeps none.
+  private static func relay(
+    _ service: ServiceName, _ client: MongoClient?, _ channels: ChannelRegistry, _ logger: Logger
+  ) -> OutboxRelay? {
+    guard let client, service != .audit else { return nil }
+    let delivery = AuditDelivery(AuditInternalServiceClient(channels.channel(to: .audit)))
+    return OutboxRelay(client.database, service: service.rawValue, logger: logger) { messages in
+      try await ActingFor.run(.system) { try await delivery.deliver(messages) }
+    }
   }
 }

@@ -1,0 +1,189 @@
+import Access
+import Config
+import HTTP
+import Kernel
+import Logging
+import Mongo
+import RPC
+import Stubs
+import Synchronization
+import Telemetry
+
+/// A process that serves: starts everything in order, waits for a signal, and ends everything in the reverse order.
+struct ServingProcess<Definition: ServiceDefinition>: Sendable {
+  private let definition: Definition
+  private let configured: Configured<Definition.Settings>
+  private let logger: Logger
+  private let clock = SystemClock()
+  private let metrics = Metrics()
+
+  /// Everything that runs once the process serves.
+  private struct Running: Sendable {
+    let health: HealthState
+    let rpc: RPCServer
+    let admin: HTTPServer
+    /// The public port: at the gateway only.
+    let http: HTTPServer?
+    let background: Task<Void, Never>
+    let channels: ChannelRegistry
+    let client: MongoClient?
+  }
+
+  init(_ definition: Definition, _ configured: Configured<Definition.Settings>, _ logger: Logger) {
+    self.definition = definition
+    self.configured = configured
+    self.logger = logger
+  }
+
+  func run() async throws -> ProcessExit {
+    let signals = TerminationSignals()
+    logger.info(
+      "starting",
+      metadata: [
+        "version": "\(ServiceCommand.version)",
+        "configuration": .dictionary(configured.values.mapValues { .string($0) }),
+      ])
+    let starting = Task { try await start() }
+    signals.onFirst { starting.cancel() }
+    let running: Running
+    do {
+      running = try await starting.value
+    } catch {
+      guard signals.isReceived else { throw error }
+      logger.info("stopped while starting")
+      return .success
+    }
+    await signals.first()
+    await stop(running)
+    return .success
+  }
+
+  // MARK: - Starting
+
+  private func start() async throws -> Running {
+    let common = configured.common
+    try checkPorts()
+    warnAboutTrust()
+    let database = try await openDatabase()
+    let host = ServiceHost(configured, database: database?.client, clock: clock, logger: logger)
+    do {
+      if let database, let settings = common.mongo {
+        try await database.prepareSchema(autoMigrate: settings.autoMigrate)
+        if common.seedProfile != .none { try await definition.seed(common.seedProfile, host) }
+      }
+      return try await listen(try await definition.assemble(host), host)
+    } catch {
+      await host.channels.close()
+      await database?.client.close()
+      throw error
+    }
+  }
+
+  /// Before anything else is touched: a port of somebody else ends the start (PLATFORM 9).
+  private func checkPorts() throws(StartFailure) {
+    let common = configured.common
+    for port in [common.grpcPort, common.adminPort, common.httpPort ?? 0] where port != 0 {
+      if let problem = LocalSocket.problemListening(common.bindAddress, port) {
+        throw StartFailure(.unavailable, "cannot listen on port \(port) of \(common.bindAddress): \(problem)")
+      }
+    }
+  }
+
+  private func warnAboutTrust() {
+    guard configured.serviceKeys.key(of: configured.service.rawValue) == nil else { return }
+    logger.warning("SERVICE_KEYS_FILE names no key of this service: its calls to other services will be refused")
+  }
+
+  private func openDatabase() async throws -> ServiceDatabase? {
+    guard let settings = configured.common.mongo else { return nil }
+    return try await ServiceDatabase.open(
+      settings, configured.service, migrations: definition.migrations, clock: clock, logger: logger)
+  }
+
+  private func listen(
+    _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>
+  ) async throws -> Running {
+    let common = configured.common
+    let health = HealthState(database: host.client, dependencies: assembly.dependencies)
+    let rpc = RPCServer(
+      RPCServerConfiguration(
+        host: common.bindAddress, port: common.grpcPort, messageBytesMax: common.grpcMessageBytesMax),
+      interceptors: interceptors(assembly, host), services: services(assembly, health), logger: logger)
+    let routes = adminRoutes(health, host.client)
+    let admin = HTTPServer(
+      configuration: HTTPServerConfiguration(host: common.bindAddress, port: common.adminPort), handler: routes,
+      logger: logger)
+    let http = assembly.http.flatMap { own in
+      common.httpPort.map { port in
+        HTTPServer(
+          configuration: HTTPServerConfiguration(host: common.bindAddress, port: port),
+          handler: PublicRoutesHandler(admin: routes, own: own), logger: logger)
+      }
+    }
+    let adminAddress = try await admin.start()
+    let rpcAddress = try await rpc.start()
+    let httpAddress = try await http?.start()
+    try Task.checkCancellation()
+
+    var tasks = assembly.background
+    if let relay = host.relay { tasks.append(.init("outbox relay") { await relay.run() }) }
+    let background = Task { [tasks] in await BackgroundTasks(tasks: tasks, logger: logger).run() }
+    health.started()
+    Logs.announceListening(
+      service: configured.service.rawValue, grpc: Self.text(rpcAddress), admin: Self.text(adminAddress),
+      http: httpAddress.map(Self.text))
+    return Running(
+      health: health, rpc: rpc, admin: admin, http: http, background: background, channels: host.channels,
+      client: host.client)
+  }
+
+  /// The first is the outermost: refusals of the inner ones are logged and counted too.
+  private func interceptors(
+    _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>
+  ) -> [any ServerInterceptor] {
+    let verifier = assembly.signingKeys.map { source in
+      TokenVerifier(source: source, clock: clock, refresh: configured.common.jwksRefresh, logger: logger)
+    }
+    return [
+      CallLog(logger: logger), CallMetrics(metrics), RequestTimeout(limit: configured.common.requestTimeout),
+      AccessInterceptor(
+        verifier: verifier ?? host.verifier, principals: assembly.principals ?? host.principals,
+        serviceKeys: configured.serviceKeys),
+    ]
+  }
+
+  private func services(_ assembly: ServiceAssembly, _ health: HealthState) -> [any ServiceBinding] {
+    let names = Set(assembly.services.map(\.serviceName) + [HealthMethods.service])
+    return assembly.services + [HealthBinding(HealthService(health: health, names: names))]
+  }
+
+  private func adminRoutes(_ health: HealthState, _ client: MongoClient?) -> AdminRoutes {
+    AdminRoutes(health: health, clock: clock) { [metrics] in
+      metrics.text(gauges: ProcessGauges.all(database: client))
+    }
+  }
+
+  private static func text(_ address: (host: String, port: Int)) -> String {
+    address.host.contains(":") ? "[\(address.host)]:\(address.port)" : "\(address.host):\(address.port)"
+  }
+
+  // MARK: - Ending
+
+  /// DOMAIN 12.2. The admin port answers to the end, so that probes see the drain; the database goes last, because
+  /// everything else may still need it.
+  private func stop(_ running: Running) async {
+    let deadline = Deadline.after(configured.common.shutdownTimeout)
+    logger.info("draining")
+    running.health.beginDrain()
+    let limit = max(deadline.remaining, .zero)
+    async let publicDrain: Void? = running.http?.shutdownGracefully(within: limit)
+    await running.rpc.shutdownGracefully(within: limit)
+    _ = await publicDrain
+    running.background.cancel()
+    await running.background.value
+    await running.channels.close()
+    await running.client?.close()
+    await running.admin.shutdownGracefully(within: .milliseconds(100))
+    logger.info("stopped")
+  }
+}

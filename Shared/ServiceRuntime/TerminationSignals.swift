@@ -1,0 +1,59 @@
+import Dispatch
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once.
+final class TerminationSignals: Sendable {
+  private struct State {
+    var isReceived = false
+    var actions: [@Sendable () -> Void] = []
+  }
+
+  private let state = Mutex(State())
+  // Written in `init` only; kept so that the sources live as long as the process.
+  nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
+
+  /// Takes over the signals. Call once per process.
+  init() {
+    let queue = DispatchQueue(label: "signals")
+    for number in [SIGTERM, SIGINT] {
+      signal(number, SIG_IGN)  // The source sees it all the same; the default action would end us first.
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler { [weak self] in self?.receive(number) }
+      source.activate()
+      sources.append(source)
+    }
+  }
+
+  /// Runs `action` at the first signal, or at once if it has come already.
+  func onFirst(_ action: @escaping @Sendable () -> Void) {
+    let isReceived = state.withLock { state in
+      if !state.isReceived { state.actions.append(action) }
+      return state.isReceived
+    }
+    if isReceived { action() }
+  }
+
+  /// Returns after the first signal.
+  func first() async {
+    await withCheckedContinuation { continuation in onFirst { continuation.resume() } }
+  }
+
+  var isReceived: Bool { state.withLock { $0.isReceived } }
+
+  private func receive(_ number: Int32) {
+    let actions = state.withLock { state -> [@Sendable () -> Void]? in
+      guard !state.isReceived else { return nil }
+      state.isReceived = true
+      defer { state.actions = [] }
+      return state.actions
+    }
+    guard let actions else { _exit(128 + number) }  // As a shell reports a process that the signal killed.
+    for action in actions { action() }
+  }
+}
