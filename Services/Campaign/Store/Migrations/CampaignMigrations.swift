@@ -3,7 +3,7 @@ public import Mongo
 /// The schema of `mobo_campaign`, oldest change first. An applied migration is never edited: a change is a new one.
 public enum CampaignMigrations {
   public static let all: [Migration] = [
-    campaignsIndexes, assignmentsIndexes, dealsIndexes, slotReservationsIndexes,
+    campaignsIndexes, assignmentsIndexes, dealsIndexes, slotReservationsIndexes, technicalCollections,
   ]
 
   /// The collection and its indexes. Going back drops the indexes and keeps the documents.
