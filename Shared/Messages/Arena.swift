@@ -8,8 +8,8 @@ internal import CProtobufC
 
 /// Memory for the C structs of one conversion: taken by moving a pointer, given back all at once.
 ///
-/// One per thread, reused by every message, and the allocator of protobuf-c while it unpacks. Nothing in it outlives
-/// `scope`, and nothing inside `scope` suspends, so that the thread cannot change.
+/// One per thread, reused by every message, and the allocator of protobuf-c while it unpacks. Between `enter` and
+/// `leave` nothing suspends, so that the thread cannot change; what was taken is void afterwards.
 struct Arena {
   private struct State {
     var allocator: ProtobufCAllocator
@@ -23,6 +23,8 @@ struct Arena {
     var extraBytesMax = Int.max
     var refused = false
     var isBusy = false
+    /// No message that was filled since `enter` is longer on the wire.
+    var encodedBytesMax = 0
   }
 
   private static let homeBytes = 32 << 10
@@ -31,27 +33,68 @@ struct Arena {
 
   private let state: UnsafeMutablePointer<State>
 
-  /// Runs `body` with this thread's arena; everything taken from it is void afterwards.
+  /// The arena of this thread, empty. Must be left before it is entered again.
   ///
   /// - Parameter bytesMax: what may be taken; beyond it protobuf-c gets no memory and `wasRefused` is true.
-  static func scope<Result>(
-    bytesMax: Int = .max, _ body: (Arena) throws(MessageFailure) -> Result
-  ) throws(MessageFailure) -> Result {
+  static func enter(bytesMax: Int = .max) -> Arena {
     let arena = Arena.ofThread()
     precondition(!arena.state.pointee.isBusy, "conversions do not nest: the arena is emptied at the end of each")
     arena.state.pointee.isBusy = true
     arena.state.pointee.extraBytesMax = bytesMax
-    defer { arena.reset() }
-    return try body(arena)
+    return arena
   }
 
-  /// True when an allocation went beyond the scope's limit.
+  /// Gives everything back.
+  func leave() {
+    let state = state
+    if state.pointee.extra != nil { Self.freeExtraBlocks(state) }
+    state.pointee.next = state.pointee.home
+    state.pointee.remaining = Self.homeBytes
+    state.pointee.encodedBytesMax = 0
+    state.pointee.isBusy = false
+  }
+
+  private static func freeExtraBlocks(_ state: UnsafeMutablePointer<State>) {
+    while let block = state.pointee.extra {
+      state.pointee.extra = block.load(as: UnsafeMutableRawPointer?.self)
+      free(block)
+    }
+    state.pointee.extraBytes = 0
+    state.pointee.refused = false
+  }
+
+  /// True when an allocation went beyond the limit.
   var wasRefused: Bool { state.pointee.refused }
 
-  /// For protobuf-c; valid inside the scope.
+  /// No message that was filled is longer on the wire.
+  var encodedBytesMax: Int { state.pointee.encodedBytesMax }
+
+  /// For protobuf-c.
   var allocator: UnsafeMutablePointer<ProtobufCAllocator> {
     // `allocator` is the first stored property of State.
     UnsafeMutableRawPointer(state).assumingMemoryBound(to: ProtobufCAllocator.self)
+  }
+
+  /// The most that a tag and a number, or a tag and a length, take on the wire.
+  private static let fieldBytesMax = 15
+
+  /// Starts filling a C struct with `fields` fields.
+  func begin(
+    _ base: inout ProtobufCMessage, _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>, fields: Int
+  ) {
+    base.descriptor = descriptor
+    state.pointee.encodedBytesMax += fields * Self.fieldBytesMax
+  }
+
+  /// Counts list elements, each of which has a tag and a length of its own.
+  func countElements(_ count: Int) {
+    state.pointee.encodedBytesMax += count * Self.fieldBytesMax
+  }
+
+  /// Memory for bytes, not zeroed.
+  func scratch(_ bytes: Int) -> UnsafeMutablePointer<UInt8> {
+    guard let memory = take(bytes) else { preconditionFailure("encoding has no memory limit") }
+    return memory.bindMemory(to: UInt8.self, capacity: bytes)
   }
 
   /// Zeroed memory for `count` values of a trivial C type.
@@ -75,13 +118,16 @@ struct Arena {
     guard bytes.count > 0, let source = bytes.baseAddress else { return ProtobufCBinaryData() }
     guard let memory = take(bytes.count) else { preconditionFailure("encoding has no memory limit") }
     memcpy(memory, source, bytes.count)
+    state.pointee.encodedBytesMax += bytes.count
     return ProtobufCBinaryData(len: bytes.count, data: memory.assumingMemoryBound(to: UInt8.self))
   }
 
+  @inline(__always)
   private func take(_ bytes: Int) -> UnsafeMutableRawPointer? {
     Self.take(bytes, from: state)
   }
 
+  @inline(__always)
   private static func take(_ bytes: Int, from state: UnsafeMutablePointer<State>) -> UnsafeMutableRawPointer? {
     let rounded = (bytes &+ (alignment - 1)) & ~(alignment - 1)
     if rounded <= state.pointee.remaining {
@@ -93,6 +139,7 @@ struct Arena {
     return takeFromNewBlock(rounded, state)
   }
 
+  @inline(never)
   private static func takeFromNewBlock(
     _ bytes: Int, _ state: UnsafeMutablePointer<State>
   ) -> UnsafeMutableRawPointer? {
@@ -107,18 +154,6 @@ struct Arena {
     state.pointee.next = block + alignment + bytes
     state.pointee.remaining = size - alignment - bytes
     return block + alignment
-  }
-
-  private func reset() {
-    while let block = state.pointee.extra {
-      state.pointee.extra = block.load(as: UnsafeMutableRawPointer?.self)
-      free(block)
-    }
-    state.pointee.next = state.pointee.home
-    state.pointee.remaining = Self.homeBytes
-    state.pointee.extraBytes = 0
-    state.pointee.refused = false
-    state.pointee.isBusy = false
   }
 }
 

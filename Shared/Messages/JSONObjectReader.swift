@@ -5,6 +5,10 @@ struct JSONObjectReader {
   private let members: [JSONMember]
   private var taken: [Bool]
   private let path: JSONPath
+  /// The member after the one that was taken last: most texts have the order of the proto.
+  private var next = 0
+  /// True when some name could be a second spelling of another one.
+  private let hasProtoNames: Bool
 
   init(_ json: JSONValue, _ path: JSONPath) throws(Failure) {
     guard case .object(let members) = json else {
@@ -13,10 +17,17 @@ struct JSONObjectReader {
     self.members = members
     taken = [Bool](repeating: false, count: members.count)
     self.path = path
+    hasProtoNames = members.contains { $0.name.utf8.contains(UInt8(ascii: "_")) }
   }
 
   /// The member under either spelling; nil when it is missing or null, which both mean the default.
   private mutating func take(_ name: String, _ protoName: String) throws(Failure) -> JSONValue? {
+    if !hasProtoNames {
+      guard let index = index(of: name) else { return nil }
+      taken[index] = true
+      next = index + 1
+      return members[index].value == .null ? nil : members[index].value
+    }
     var found: JSONValue?
     for index in members.indices where members[index].name == name || members[index].name == protoName {
       guard found == nil else { throw .validation(path.member(name).text, "is given more than once") }
@@ -24,6 +35,11 @@ struct JSONObjectReader {
       found = members[index].value
     }
     return found == .null ? nil : found
+  }
+
+  private func index(of name: String) -> Int? {
+    if next < members.count, members[next].name == name { return next }
+    return members.firstIndex { $0.name == name }
   }
 
   /// Like `take`, for `google.protobuf.Value`, where null is a value.

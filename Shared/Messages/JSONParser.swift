@@ -45,10 +45,12 @@ struct JSONParser {
     }
   }
 
+  private static let comparedMembersMax = 12
+
   private mutating func parseObject(depth: Int) throws(Failure) -> JSONValue {
     position += 1
     var members: [JSONMember] = []
-    var names: Set<String> = []
+    var names: Set<String> = []  // Only of large objects; a few names are compared faster than hashed.
     skipSpace()
     if take(UInt8(ascii: "}")) { return .object([]) }
     repeat {
@@ -56,8 +58,13 @@ struct JSONParser {
       guard peek() == UInt8(ascii: "\"") else { throw syntax() }
       let name = try parseString()
       path.append(.member(name))
-      guard names.insert(name).inserted else { throw refusal("is given more than once") }
-      guard names.count <= JSONLimits.membersMax else { throw refusal("is one of too many members") }
+      if members.count < Self.comparedMembersMax {
+        guard !members.contains(where: { $0.name == name }) else { throw refusal("is given more than once") }
+      } else {
+        if names.isEmpty { names = Set(members.map(\.name)) }
+        guard names.insert(name).inserted else { throw refusal("is given more than once") }
+      }
+      guard members.count < JSONLimits.membersMax else { throw refusal("is one of too many members") }
       skipSpace()
       guard take(UInt8(ascii: ":")) else { throw syntax() }
       skipSpace()

@@ -27,16 +27,9 @@ public protocol Message: JSONCoded, Equatable {
 }
 
 extension Message {
+  @inlinable
   public init(serialized bytes: [UInt8]) throws(MessageFailure) {
-    var result: Result<Self, MessageFailure> = .failure(.malformed)
-    bytes.withUnsafeBytes { buffer in
-      do throws(MessageFailure) {
-        result = .success(try Self(serialized: buffer))
-      } catch {
-        result = .failure(error)
-      }
-    }
-    self = try result.get()
+    self = try bytes.span.bytes.withUnsafeBytes { buffer throws(MessageFailure) in try Self(serialized: buffer) }
   }
 
   /// Reads JSON text; an empty body counts as `{}`. Fails with `VALIDATION_FAILED` naming the path.

@@ -62,10 +62,12 @@ public struct RuleCheck: Sendable {
     if !rules.verbatim, Self.isForbidden(text) {
       violate(name, "must not contain control characters or repeated ../")
     }
-    if rules.min > 0 || rules.max > 0 {
-      let length = text.unicodeScalars.count
-      if length < rules.min { violate(name, "must be at least \(rules.min) characters") }
-      if rules.max > 0, length > rules.max { violate(name, "must be at most \(rules.max) characters") }
+    // There are never more scalars than bytes: short text need not be counted.
+    if rules.min > 0, text.unicodeScalars.count < rules.min {
+      violate(name, "must be at least \(rules.min) characters")
+    }
+    if rules.max > 0, text.utf8.count > rules.max, text.unicodeScalars.count > rules.max {
+      violate(name, "must be at most \(rules.max) characters")
     }
     if let message = rules.format?.violation(of: text) { violate(name, message) }
   }
@@ -156,6 +158,10 @@ public struct RuleCheck: Sendable {
 
   /// Trimming copies; most text has nothing to trim.
   private static func needsTrimming(_ text: String) -> Bool {
+    let visible: ClosedRange<UInt8> = 0x21...0x7E
+    if let first = text.utf8.first, let last = text.utf8.last, visible.contains(first), visible.contains(last) {
+      return false
+    }
     guard let first = text.unicodeScalars.first, let last = text.unicodeScalars.last else { return false }
     return first.properties.isWhitespace || last.properties.isWhitespace
   }

@@ -23,7 +23,7 @@ public struct UnknownFields: Hashable, Sendable {
 extension UnknownFields {
   /// Copies what protobuf-c kept. Field number 0 does not exist, although protobuf-c would pass it on.
   init(_ base: ProtobufCMessage) throws(MessageFailure) {
-    guard base.n_unknown_fields > 0, let first = base.unknown_fields else { return }
+    guard let first = base.unknown_fields else { return }
     for field in UnsafeBufferPointer(start: first, count: Int(base.n_unknown_fields)) {
       guard field.tag != 0 else { throw .malformed }
       let payload = [UInt8](UnsafeBufferPointer(start: field.data, count: field.len))
@@ -33,6 +33,7 @@ extension UnknownFields {
 
   func fill(_ base: inout ProtobufCMessage, _ arena: Arena) {
     guard !fields.isEmpty else { return }
+    arena.countElements(fields.count)
     let copies = arena.make(ProtobufCMessageUnknownField.self, count: fields.count)
     for (index, field) in fields.enumerated() {
       let payload = arena.binary(field.payload)

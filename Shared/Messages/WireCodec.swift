@@ -6,12 +6,12 @@ protocol WireMessage: Message {
 
   static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> { get }
 
-  /// True when the type can contain itself, so that only the bytes decide how deep it nests.
+  /// True when the type, or one inside it, can contain itself, so that only the bytes decide how deep it nests.
   static var isRecursive: Bool { get }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure)
 
-  /// Fills a zeroed struct, whose pointers are valid as long as the arena's scope.
+  /// Fills a zeroed struct, whose pointers are valid until the arena is left.
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena)
 }
 
@@ -20,26 +20,41 @@ enum WireCodec {
     guard bytes.count <= MessageLimits.bytesMax else { throw .tooLarge }
     try WireScan.check(bytes, M.descriptor, isRecursive: M.isRecursive)
     let bytesMax = MessageLimits.arenaBytesMax(forMessageOf: bytes.count)
-    return try Arena.scope(bytesMax: bytesMax) { arena throws(MessageFailure) in
-      let data = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
-      guard let base = protobuf_c_message_unpack(M.descriptor, arena.allocator, bytes.count, data) else {
-        throw arena.wasRefused ? .tooLarge : .malformed
-      }
-      return try M(c: UnsafeMutableRawPointer(base).assumingMemoryBound(to: M.CStruct.self))
+    let arena = Arena.enter(bytesMax: bytesMax)
+    defer { arena.leave() }
+    let data = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    guard let base = protobuf_c_message_unpack(M.descriptor, arena.allocator, bytes.count, data) else {
+      throw arena.wasRefused ? .tooLarge : .malformed
     }
+    return try M(c: UnsafeMutableRawPointer(base).assumingMemoryBound(to: M.CStruct.self))
   }
 
   static func encode<M: WireMessage>(_ message: M) throws(MessageFailure) -> [UInt8] {
-    try Arena.scope { arena throws(MessageFailure) in
-      let filled = arena.make(M.CStruct.self)
-      message.fill(filled, arena)
-      let base = UnsafeMutableRawPointer(filled).assumingMemoryBound(to: ProtobufCMessage.self)
-      let size = protobuf_c_message_get_packed_size(base)
-      guard size <= MessageLimits.bytesMax else { throw .tooLarge }
-      guard size > 0 else { return [] }
-      return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-        count = protobuf_c_message_pack(base, buffer.baseAddress)
-      }
+    let arena = Arena.enter()
+    defer { arena.leave() }
+    let filled = arena.make(M.CStruct.self)
+    message.fill(filled, arena)
+    let base = UnsafeMutableRawPointer(filled).assumingMemoryBound(to: ProtobufCMessage.self)
+    return try pack(base, arena)
+  }
+
+  /// Asking protobuf-c for the size costs as much as packing; where an upper bound is small, packing and copying is
+  /// cheaper.
+  private static let scratchBytesMax = 16 << 10
+
+  private static func pack(
+    _ base: UnsafePointer<ProtobufCMessage>, _ arena: Arena
+  ) throws(MessageFailure) -> [UInt8] {
+    if arena.encodedBytesMax <= scratchBytesMax {
+      let scratch = arena.scratch(arena.encodedBytesMax)
+      let size = protobuf_c_message_pack(base, scratch)
+      assert(size <= arena.encodedBytesMax)
+      return [UInt8](UnsafeBufferPointer(start: scratch, count: size))
+    }
+    let size = protobuf_c_message_get_packed_size(base)
+    guard size <= MessageLimits.bytesMax else { throw .tooLarge }
+    return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      count = protobuf_c_message_pack(base, buffer.baseAddress)
     }
   }
 }

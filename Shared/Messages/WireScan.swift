@@ -11,12 +11,14 @@ enum WireScan {
     let canBeTooDeep = isRecursive && bytes.count >= 2 * MessageLimits.depthMax
     let canBeTooLarge = bytes.count >= MessageLimits.fieldsMax
     guard canBeTooDeep || canBeTooLarge else { return }
-    var scan = Scan(bytes: bytes)
+    var scan = Scan(bytes: bytes, countsAll: canBeTooLarge)
     try scan.message(from: 0, to: bytes.count, descriptor, depth: 1)
   }
 
   private struct Scan {
     let bytes: UnsafeRawBufferPointer
+    /// False when the whole message is too short to have too many fields: only long nested messages matter then.
+    let countsAll: Bool
     var fields = 0
 
     /// Recursion ends at `MessageLimits.depthMax`.
@@ -37,7 +39,10 @@ enum WireScan {
           let length = try varint(&position, end)
           guard length <= UInt64(end - position) else { throw .malformed }
           let next = position + Int(length)
-          try payload(of: number, from: position, to: next, descriptor, depth: depth)
+          // A level takes at least two bytes.
+          if countsAll || length >= 2 * UInt64(MessageLimits.depthMax - depth) {
+            try payload(of: number, from: position, to: next, descriptor, depth: depth)
+          }
           position = next
         case 5: try skip(4, &position, end)
         default: throw .malformed  // Groups, which proto3 does not have.
@@ -61,6 +66,10 @@ enum WireScan {
     }
 
     private func varint(_ position: inout Int, _ end: Int) throws(MessageFailure) -> UInt64 {
+      if position < end, bytes[position] < 0x80 {
+        position += 1
+        return UInt64(bytes[position - 1])
+      }
       var value: UInt64 = 0
       for shift in stride(from: 0, through: 63, by: 7) {
         guard position < end else { throw .malformed }

@@ -48,6 +48,7 @@ extension Arena {
 
   private func list<Element, C>(_ values: [Element], _ convert: (Element) -> C) -> UnsafeMutablePointer<C>? {
     guard !values.isEmpty else { return nil }
+    countElements(values.count)
     let items = make(C.self, count: values.count)
     for index in values.indices { items[index] = convert(values[index]) }
     return items

@@ -24,6 +24,7 @@ struct JSONEmitter {
     let properties = try schema.properties(of: message)
     try out.block("extension \(SwiftNames.type(message.package, message.nesting))") { out throws(GenerationFailure) in
       try out.block("public init(json: JSONValue, path: JSONPath) throws(Failure)") { out throws(GenerationFailure) in
+        out.line("self.init()")
         out.line("\(properties.isEmpty ? "let" : "var") reader = try JSONObjectReader(json, path)")
         for property in properties { try emitRead(property, to: &out) }
         out.line("try reader.finish()")

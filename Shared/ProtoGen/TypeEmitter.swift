@@ -28,8 +28,7 @@ struct TypeEmitter {
       for property in properties { try emit(property, to: &out) }
       out.line("public var unknownFields = UnknownFields()")
       out.line()
-      out.line("public init() {}")
-      try emitInitialiser(properties, to: &out)
+      try emitInitialisers(properties, to: &out)
       for value in message.enums {
         out.line()
         try EnumEmitter.emit(value, to: &out)
@@ -53,7 +52,7 @@ struct TypeEmitter {
     switch property {
     case .field(let field):
       out.doc(field.descriptor.doc)
-      out.line("public var \(field.property): \(field.swiftType) = \(field.defaultValue)")
+      out.line("public var \(field.property): \(field.swiftType)")
     case .oneof(let oneof):
       try out.block("public enum \(oneof.type): Sendable, Equatable") { out throws(GenerationFailure) in
         for member in oneof.members {
@@ -65,8 +64,16 @@ struct TypeEmitter {
     }
   }
 
-  private func emitInitialiser(_ properties: [Property], to out: inout CodeWriter) throws(GenerationFailure) {
-    guard !properties.isEmpty else { return }
+  /// Properties have no initial values, so that decoding sets each of them once.
+  private func emitInitialisers(_ properties: [Property], to out: inout CodeWriter) throws(GenerationFailure) {
+    guard let first = properties.first else {
+      out.line("public init() {}")
+      return
+    }
+    switch first {
+    case .field(let field): out.line("public init() { self.init(\(field.property): \(field.defaultValue)) }")
+    case .oneof(let oneof): out.line("public init() { self.init(\(oneof.property): nil) }")
+    }
     var parameters: [String] = []
     var assignments: [String] = []
     for property in properties {

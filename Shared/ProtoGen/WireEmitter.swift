@@ -38,11 +38,11 @@ struct WireEmitter {
       out.line()
       try out.block("init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure)") { out throws(GenerationFailure) in
         for property in properties { try emitRead(property, to: &out) }
-        out.line("unknownFields = try UnknownFields(c.pointee.base)")
+        out.line("if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }")
       }
       out.line()
       try out.block("func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena)") { out throws(GenerationFailure) in
-        out.line("c.pointee.base.descriptor = Self.descriptor")
+        out.line("arena.begin(&c.pointee.base, Self.descriptor, fields: \(message.fields.count))")
         for property in properties { try emitWrite(property, to: &out) }
         out.line("unknownFields.fill(&c.pointee.base, arena)")
       }
@@ -63,7 +63,7 @@ extension WireEmitter {
         out.line("case \(member.descriptor.number):")
         out.line("  \(oneof.property) = \(isMessage ? "\(value).map { \(choice)($0) }" : "\(choice)(\(value))")")
       }
-      out.line("default: break")
+      out.line("default: \(oneof.property) = nil")
       out.line("}")
     case .field(let field):
       let source = "c.pointee.\(field.cName)"
@@ -72,11 +72,15 @@ extension WireEmitter {
       case .message where !field.descriptor.isProto3Optional:
         out.line("\(field.property) = \(Self.read(field, source))")
       case .optional, .message:
-        try out.block("if c.pointee._\(field.cName)_case.rawValue == \(field.descriptor.number)") {
-          $0.line("\(field.property) = \(Self.read(field, source))")
-        }
+        let isSet = "c.pointee._\(field.cName)_case.rawValue == \(field.descriptor.number)"
+        out.line("if \(isSet) {")
+        out.line("  \(field.property) = \(Self.read(field, source))")
+        out.line("} else {")
+        out.line("  \(field.property) = nil")
+        out.line("}")
       case .list: emitReadList(field, to: &out)
       case .map(let key, let value, _):
+        out.line("\(field.property) = [:]")
         try out.block("for entry in UnsafeMutableBufferPointer(start: \(source), count: c.pointee.n_\(field.cName))") {
           out throws(GenerationFailure) in
           out.line("guard let entry else { throw .malformed }")
@@ -152,7 +156,7 @@ extension WireEmitter {
         out.line("c.pointee.n_\(field.cName) = \(field.property).count")
         try out.block("\(target) = arena.entries(\(field.property))") { out throws(GenerationFailure) in
           out.line("(entry: UnsafeMutablePointer<\(CNames.type(entry))>, key, value) in")
-          out.line("entry.pointee.base.descriptor = \(CNames.descriptorAccessor(entry))()")
+          out.line("arena.begin(&entry.pointee.base, \(CNames.descriptorAccessor(entry))(), fields: 2)")
           out.line("entry.pointee.key = \(Self.write(key.kind, "key"))")
           out.line("entry.pointee.value = \(Self.write(value.kind, "value"))")
         }

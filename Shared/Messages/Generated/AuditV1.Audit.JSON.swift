@@ -4,6 +4,7 @@ import Kernel
 
 extension AuditV1.AuditLog {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("eventId", "event_id", &eventId)
@@ -40,6 +41,7 @@ extension AuditV1.AuditLog {
 
 extension AuditV1.AuditEntry {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("eventId", "event_id", &eventId)
     try reader.read("occurredAt", "occurred_at", &occurredAt)

@@ -3,22 +3,22 @@
 extension AuditV1 {
   /// One entry of the append-only log.
   public struct AuditLog: Message {
-    public var id: String = ""
+    public var id: String
     /// Chosen by the sender; an entry with a known one is stored once.
-    public var eventId: String = ""
-    public var occurredAt: GoogleProtobuf.Timestamp? = nil
-    public var createdAt: GoogleProtobuf.Timestamp? = nil
-    public var service: String = ""
-    public var actorUserId: String? = nil
-    public var actorRoles: [String] = []
-    public var action: String = ""
-    public var entityType: String = ""
-    public var entityId: String = ""
-    public var requestId: String? = nil
-    public var metadata: GoogleProtobuf.Struct? = nil
+    public var eventId: String
+    public var occurredAt: GoogleProtobuf.Timestamp?
+    public var createdAt: GoogleProtobuf.Timestamp?
+    public var service: String
+    public var actorUserId: String?
+    public var actorRoles: [String]
+    public var action: String
+    public var entityType: String
+    public var entityId: String
+    public var requestId: String?
+    public var metadata: GoogleProtobuf.Struct?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", eventId: String = "", occurredAt: GoogleProtobuf.Timestamp? = nil,
@@ -43,18 +43,18 @@ extension AuditV1 {
 
   /// An entry as its service reports it.
   public struct AuditEntry: Message {
-    public var eventId: String = ""
-    public var occurredAt: GoogleProtobuf.Timestamp? = nil
-    public var actorUserId: String? = nil
-    public var actorRoles: [String] = []
-    public var action: String = ""
-    public var entityType: String = ""
-    public var entityId: String = ""
-    public var requestId: String? = nil
-    public var metadata: GoogleProtobuf.Struct? = nil
+    public var eventId: String
+    public var occurredAt: GoogleProtobuf.Timestamp?
+    public var actorUserId: String?
+    public var actorRoles: [String]
+    public var action: String
+    public var entityType: String
+    public var entityId: String
+    public var requestId: String?
+    public var metadata: GoogleProtobuf.Struct?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(eventId: "") }
 
     public init(
       eventId: String = "", occurredAt: GoogleProtobuf.Timestamp? = nil, actorUserId: String? = nil,

@@ -30,6 +30,8 @@ extension AuditV1.AuditLog: WireMessage {
     service = try c.pointee.service.string("service")
     if c.pointee._actor_user_id_case.rawValue == 6 {
       actorUserId = try c.pointee.actor_user_id.string("actorUserId")
+    } else {
+      actorUserId = nil
     }
     actorRoles = try WireRead.strings(c.pointee.n_actor_roles, c.pointee.actor_roles, "actorRoles")
     action = try c.pointee.action.string("action")
@@ -37,13 +39,15 @@ extension AuditV1.AuditLog: WireMessage {
     entityId = try c.pointee.entity_id.string("entityId")
     if c.pointee._request_id_case.rawValue == 11 {
       requestId = try c.pointee.request_id.string("requestId")
+    } else {
+      requestId = nil
     }
     metadata = try WireRead.message(c.pointee.metadata)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 12)
     c.pointee.id = arena.binary(id)
     c.pointee.event_id = arena.binary(eventId)
     c.pointee.occurred_at = arena.message(occurredAt)
@@ -91,6 +95,8 @@ extension AuditV1.AuditEntry: WireMessage {
     occurredAt = try WireRead.message(c.pointee.occurred_at)
     if c.pointee._actor_user_id_case.rawValue == 3 {
       actorUserId = try c.pointee.actor_user_id.string("actorUserId")
+    } else {
+      actorUserId = nil
     }
     actorRoles = try WireRead.strings(c.pointee.n_actor_roles, c.pointee.actor_roles, "actorRoles")
     action = try c.pointee.action.string("action")
@@ -98,13 +104,15 @@ extension AuditV1.AuditEntry: WireMessage {
     entityId = try c.pointee.entity_id.string("entityId")
     if c.pointee._request_id_case.rawValue == 8 {
       requestId = try c.pointee.request_id.string("requestId")
+    } else {
+      requestId = nil
     }
     metadata = try WireRead.message(c.pointee.metadata)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 9)
     c.pointee.event_id = arena.binary(eventId)
     c.pointee.occurred_at = arena.message(occurredAt)
     if let actorUserId {

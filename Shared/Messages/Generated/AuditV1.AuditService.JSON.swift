@@ -4,6 +4,7 @@ import Kernel
 
 extension AuditV1.ListAuditLogsRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("pageSize", "page_size", &pageSize)
     try reader.read("cursor", "cursor", &cursor)
@@ -34,6 +35,7 @@ extension AuditV1.ListAuditLogsRequest {
 
 extension AuditV1.ListAuditLogsResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("items", "items", &items)
     try reader.read("nextCursor", "next_cursor", &nextCursor)
@@ -52,6 +54,7 @@ extension AuditV1.ListAuditLogsResponse {
 
 extension AuditV1.AppendAuditRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("entries", "entries", &entries)
     try reader.finish()
@@ -66,6 +69,7 @@ extension AuditV1.AppendAuditRequest {
 
 extension AuditV1.AppendAuditResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("appended", "appended", &appended)
     try reader.finish()

@@ -2,20 +2,20 @@
 
 extension AuditV1 {
   public struct ListAuditLogsRequest: Message {
-    public var pageSize: Int32 = 0
-    public var cursor: String = ""
-    public var includeTotal: Bool = false
-    public var action: String? = nil
-    public var entityType: String? = nil
-    public var entityId: String? = nil
-    public var actorUserId: String? = nil
+    public var pageSize: Int32
+    public var cursor: String
+    public var includeTotal: Bool
+    public var action: String?
+    public var entityType: String?
+    public var entityId: String?
+    public var actorUserId: String?
     /// Inclusive, by createdAt.
-    public var from: GoogleProtobuf.Timestamp? = nil
+    public var from: GoogleProtobuf.Timestamp?
     /// Exclusive.
-    public var to: GoogleProtobuf.Timestamp? = nil
+    public var to: GoogleProtobuf.Timestamp?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(pageSize: 0) }
 
     public init(
       pageSize: Int32 = 0, cursor: String = "", includeTotal: Bool = false, action: String? = nil,
@@ -35,12 +35,12 @@ extension AuditV1 {
   }
 
   public struct ListAuditLogsResponse: Message {
-    public var items: [AuditV1.AuditLog] = []
-    public var nextCursor: String = ""
-    public var total: Int64? = nil
+    public var items: [AuditV1.AuditLog]
+    public var nextCursor: String
+    public var total: Int64?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(items: []) }
 
     public init(items: [AuditV1.AuditLog] = [], nextCursor: String = "", total: Int64? = nil) {
       self.items = items
@@ -50,10 +50,10 @@ extension AuditV1 {
   }
 
   public struct AppendAuditRequest: Message {
-    public var entries: [AuditV1.AuditEntry] = []
+    public var entries: [AuditV1.AuditEntry]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(entries: []) }
 
     public init(entries: [AuditV1.AuditEntry] = []) {
       self.entries = entries
@@ -62,10 +62,10 @@ extension AuditV1 {
 
   public struct AppendAuditResponse: Message {
     /// How many were new.
-    public var appended: Int32 = 0
+    public var appended: Int32
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(appended: 0) }
 
     public init(appended: Int32 = 0) {
       self.appended = appended

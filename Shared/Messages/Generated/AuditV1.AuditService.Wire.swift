@@ -28,23 +28,31 @@ extension AuditV1.ListAuditLogsRequest: WireMessage {
     includeTotal = c.pointee.include_total != 0
     if c.pointee._action_case.rawValue == 4 {
       action = try c.pointee.action.string("action")
+    } else {
+      action = nil
     }
     if c.pointee._entity_type_case.rawValue == 5 {
       entityType = try c.pointee.entity_type.string("entityType")
+    } else {
+      entityType = nil
     }
     if c.pointee._entity_id_case.rawValue == 6 {
       entityId = try c.pointee.entity_id.string("entityId")
+    } else {
+      entityId = nil
     }
     if c.pointee._actor_user_id_case.rawValue == 7 {
       actorUserId = try c.pointee.actor_user_id.string("actorUserId")
+    } else {
+      actorUserId = nil
     }
     from = try WireRead.message(c.pointee.from)
     to = try WireRead.message(c.pointee.to)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 9)
     c.pointee.page_size = pageSize
     c.pointee.cursor = arena.binary(cursor)
     c.pointee.include_total = includeTotal ? 1 : 0
@@ -94,12 +102,14 @@ extension AuditV1.ListAuditLogsResponse: WireMessage {
     nextCursor = try c.pointee.next_cursor.string("nextCursor")
     if c.pointee._total_case.rawValue == 3 {
       total = c.pointee.total
+    } else {
+      total = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.n_items = items.count
     c.pointee.items = arena.messages(items)
     c.pointee.next_cursor = arena.binary(nextCursor)
@@ -132,11 +142,11 @@ extension AuditV1.AppendAuditRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     entries = try WireRead.messages(c.pointee.n_entries, c.pointee.entries)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.n_entries = entries.count
     c.pointee.entries = arena.messages(entries)
     unknownFields.fill(&c.pointee.base, arena)
@@ -164,11 +174,11 @@ extension AuditV1.AppendAuditResponse: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     appended = c.pointee.appended
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.appended = appended
     unknownFields.fill(&c.pointee.base, arena)
   }

@@ -4,6 +4,7 @@ import Kernel
 
 extension BenchV1.Payload {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("data", "data", bytes: &data)
     try reader.finish()

@@ -2,10 +2,10 @@
 
 extension BenchV1 {
   public struct Payload: Message {
-    public var data: [UInt8] = []
+    public var data: [UInt8]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(data: []) }
 
     public init(data: [UInt8] = []) {
       self.data = data

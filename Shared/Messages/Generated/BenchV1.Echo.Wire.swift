@@ -24,11 +24,11 @@ extension BenchV1.Payload: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     data = c.pointee.data.array
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.data = arena.binary(data)
     unknownFields.fill(&c.pointee.base, arena)
   }

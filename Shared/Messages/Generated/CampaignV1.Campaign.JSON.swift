@@ -4,6 +4,7 @@ import Kernel
 
 extension CampaignV1.Product {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("campaignId", "campaign_id", &campaignId)
@@ -50,6 +51,7 @@ extension CampaignV1.Product {
 
 extension CampaignV1.DealSnapshot {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("dealId", "deal_id", &dealId)
     try reader.read("campaignId", "campaign_id", &campaignId)
@@ -92,6 +94,7 @@ extension CampaignV1.DealSnapshot {
 
 extension CampaignV1.Reservation {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.read("campaignId", "campaign_id", &campaignId)

@@ -111,26 +111,26 @@ extension CampaignV1 {
   /// A deal as its mediator's shoppers see it.
   public struct Product: Message {
     /// Of the deal.
-    public var id: String = ""
-    public var campaignId: String = ""
-    public var mediatorCode: String = ""
-    public var title: String = ""
-    public var description: String = ""
-    public var image: String = ""
-    public var productUrl: String = ""
-    public var platform: String = ""
-    public var brandName: String = ""
-    public var dealType: CommonV1.DealType = CommonV1.DealType()
-    public var originalPricePaise: Int64 = 0
-    public var pricePaise: Int64 = 0
-    public var commissionPaise: Int64 = 0
-    public var returnWindowDays: Int32 = 0
-    public var rating: Int32 = 0
-    public var category: String = ""
-    public var remainingSlots: Int64 = 0
+    public var id: String
+    public var campaignId: String
+    public var mediatorCode: String
+    public var title: String
+    public var description: String
+    public var image: String
+    public var productUrl: String
+    public var platform: String
+    public var brandName: String
+    public var dealType: CommonV1.DealType
+    public var originalPricePaise: Int64
+    public var pricePaise: Int64
+    public var commissionPaise: Int64
+    public var returnWindowDays: Int32
+    public var rating: Int32
+    public var category: String
+    public var remainingSlots: Int64
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", campaignId: String = "", mediatorCode: String = "", title: String = "", description: String = "",
@@ -161,25 +161,25 @@ extension CampaignV1 {
 
   /// Everything that an order copies from a deal and its campaign.
   public struct DealSnapshot: Message {
-    public var dealId: String = ""
-    public var campaignId: String = ""
-    public var mediatorCode: String = ""
+    public var dealId: String
+    public var campaignId: String
+    public var mediatorCode: String
     /// Who pays.
-    public var ownerUserId: String = ""
-    public var ownerKind: CommonV1.OwnerKind = CommonV1.OwnerKind()
-    public var brandName: String = ""
-    public var title: String = ""
-    public var image: String = ""
-    public var productUrl: String = ""
-    public var platform: String = ""
-    public var dealType: CommonV1.DealType = CommonV1.DealType()
-    public var pricePaise: Int64 = 0
-    public var commissionPaise: Int64 = 0
-    public var payoutPaise: Int64 = 0
-    public var returnWindowDays: Int32 = 0
+    public var ownerUserId: String
+    public var ownerKind: CommonV1.OwnerKind
+    public var brandName: String
+    public var title: String
+    public var image: String
+    public var productUrl: String
+    public var platform: String
+    public var dealType: CommonV1.DealType
+    public var pricePaise: Int64
+    public var commissionPaise: Int64
+    public var payoutPaise: Int64
+    public var returnWindowDays: Int32
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(dealId: "") }
 
     public init(
       dealId: String = "", campaignId: String = "", mediatorCode: String = "", ownerUserId: String = "",
@@ -208,14 +208,14 @@ extension CampaignV1 {
 
   /// One unit of a campaign's capacity, tracked by the order that uses it.
   public struct Reservation: Message {
-    public var orderId: String = ""
-    public var campaignId: String = ""
-    public var mediatorCode: String = ""
-    public var agencyCode: String = ""
-    public var state: CampaignV1.ReservationState = CampaignV1.ReservationState()
+    public var orderId: String
+    public var campaignId: String
+    public var mediatorCode: String
+    public var agencyCode: String
+    public var state: CampaignV1.ReservationState
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(
       orderId: String = "", campaignId: String = "", mediatorCode: String = "", agencyCode: String = "",

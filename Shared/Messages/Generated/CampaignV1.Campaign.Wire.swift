@@ -40,11 +40,11 @@ extension CampaignV1.Product: WireMessage {
     rating = c.pointee.rating
     category = try c.pointee.category.string("category")
     remainingSlots = c.pointee.remaining_slots
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 17)
     c.pointee.id = arena.binary(id)
     c.pointee.campaign_id = arena.binary(campaignId)
     c.pointee.mediator_code = arena.binary(mediatorCode)
@@ -101,11 +101,11 @@ extension CampaignV1.DealSnapshot: WireMessage {
     commissionPaise = c.pointee.commission_paise
     payoutPaise = c.pointee.payout_paise
     returnWindowDays = c.pointee.return_window_days
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 15)
     c.pointee.deal_id = arena.binary(dealId)
     c.pointee.campaign_id = arena.binary(campaignId)
     c.pointee.mediator_code = arena.binary(mediatorCode)
@@ -150,11 +150,11 @@ extension CampaignV1.Reservation: WireMessage {
     mediatorCode = try c.pointee.mediator_code.string("mediatorCode")
     agencyCode = try c.pointee.agency_code.string("agencyCode")
     state = WireRead.enumeration(c.pointee.state)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.campaign_id = arena.binary(campaignId)
     c.pointee.mediator_code = arena.binary(mediatorCode)

@@ -4,6 +4,7 @@ import Kernel
 
 extension CampaignV1.ListProductsRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("pageSize", "page_size", &pageSize)
     try reader.read("cursor", "cursor", &cursor)
@@ -28,6 +29,7 @@ extension CampaignV1.ListProductsRequest {
 
 extension CampaignV1.ListProductsResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("items", "items", &items)
     try reader.read("nextCursor", "next_cursor", &nextCursor)
@@ -46,6 +48,7 @@ extension CampaignV1.ListProductsResponse {
 
 extension CampaignV1.GetDealForOrderRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("dealId", "deal_id", &dealId)
     try reader.read("mediatorCode", "mediator_code", &mediatorCode)
@@ -64,6 +67,7 @@ extension CampaignV1.GetDealForOrderRequest {
 
 extension CampaignV1.GetDealForOrderResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("deal", "deal", &deal)
     try reader.finish()
@@ -78,6 +82,7 @@ extension CampaignV1.GetDealForOrderResponse {
 
 extension CampaignV1.ReserveSlotRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.read("campaignId", "campaign_id", &campaignId)
@@ -98,6 +103,7 @@ extension CampaignV1.ReserveSlotRequest {
 
 extension CampaignV1.ReserveSlotResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("reservation", "reservation", &reservation)
     try reader.read("replayed", "replayed", &replayed)
@@ -114,6 +120,7 @@ extension CampaignV1.ReserveSlotResponse {
 
 extension CampaignV1.ReleaseSlotRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.read("reason", "reason", &reason)
@@ -130,6 +137,7 @@ extension CampaignV1.ReleaseSlotRequest {
 
 extension CampaignV1.ReleaseSlotResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("reservation", "reservation", &reservation)
     try reader.read("replayed", "replayed", &replayed)
@@ -146,6 +154,7 @@ extension CampaignV1.ReleaseSlotResponse {
 
 extension CampaignV1.ConsumeSlotRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.finish()
@@ -160,6 +169,7 @@ extension CampaignV1.ConsumeSlotRequest {
 
 extension CampaignV1.ConsumeSlotResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("reservation", "reservation", &reservation)
     try reader.read("replayed", "replayed", &replayed)
@@ -176,6 +186,7 @@ extension CampaignV1.ConsumeSlotResponse {
 
 extension CampaignV1.UnconsumeSlotRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.finish()
@@ -190,6 +201,7 @@ extension CampaignV1.UnconsumeSlotRequest {
 
 extension CampaignV1.UnconsumeSlotResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("reservation", "reservation", &reservation)
     try reader.read("replayed", "replayed", &replayed)
@@ -206,6 +218,7 @@ extension CampaignV1.UnconsumeSlotResponse {
 
 extension CampaignV1.GetReservationRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.finish()
@@ -220,6 +233,7 @@ extension CampaignV1.GetReservationRequest {
 
 extension CampaignV1.GetReservationResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("reservation", "reservation", &reservation)
     try reader.finish()

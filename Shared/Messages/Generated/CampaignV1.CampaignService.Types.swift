@@ -2,15 +2,15 @@
 
 extension CampaignV1 {
   public struct ListProductsRequest: Message {
-    public var pageSize: Int32 = 0
-    public var cursor: String = ""
-    public var includeTotal: Bool = false
-    public var search: String? = nil
-    public var platform: String? = nil
-    public var dealType: CommonV1.DealType? = nil
+    public var pageSize: Int32
+    public var cursor: String
+    public var includeTotal: Bool
+    public var search: String?
+    public var platform: String?
+    public var dealType: CommonV1.DealType?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(pageSize: 0) }
 
     public init(
       pageSize: Int32 = 0, cursor: String = "", includeTotal: Bool = false, search: String? = nil,
@@ -26,12 +26,12 @@ extension CampaignV1 {
   }
 
   public struct ListProductsResponse: Message {
-    public var items: [CampaignV1.Product] = []
-    public var nextCursor: String = ""
-    public var total: Int64? = nil
+    public var items: [CampaignV1.Product]
+    public var nextCursor: String
+    public var total: Int64?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(items: []) }
 
     public init(items: [CampaignV1.Product] = [], nextCursor: String = "", total: Int64? = nil) {
       self.items = items
@@ -41,12 +41,12 @@ extension CampaignV1 {
   }
 
   public struct GetDealForOrderRequest: Message {
-    public var dealId: String = ""
-    public var mediatorCode: String = ""
-    public var agencyCode: String = ""
+    public var dealId: String
+    public var mediatorCode: String
+    public var agencyCode: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(dealId: "") }
 
     public init(dealId: String = "", mediatorCode: String = "", agencyCode: String = "") {
       self.dealId = dealId
@@ -56,10 +56,10 @@ extension CampaignV1 {
   }
 
   public struct GetDealForOrderResponse: Message {
-    public var deal: CampaignV1.DealSnapshot? = nil
+    public var deal: CampaignV1.DealSnapshot?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(deal: nil) }
 
     public init(deal: CampaignV1.DealSnapshot? = nil) {
       self.deal = deal
@@ -67,13 +67,13 @@ extension CampaignV1 {
   }
 
   public struct ReserveSlotRequest: Message {
-    public var orderId: String = ""
-    public var campaignId: String = ""
-    public var mediatorCode: String = ""
-    public var agencyCode: String = ""
+    public var orderId: String
+    public var campaignId: String
+    public var mediatorCode: String
+    public var agencyCode: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(orderId: String = "", campaignId: String = "", mediatorCode: String = "", agencyCode: String = "") {
       self.orderId = orderId
@@ -84,11 +84,11 @@ extension CampaignV1 {
   }
 
   public struct ReserveSlotResponse: ReplayMarked {
-    public var reservation: CampaignV1.Reservation? = nil
-    public var replayed: Bool = false
+    public var reservation: CampaignV1.Reservation?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(reservation: nil) }
 
     public init(reservation: CampaignV1.Reservation? = nil, replayed: Bool = false) {
       self.reservation = reservation
@@ -97,11 +97,11 @@ extension CampaignV1 {
   }
 
   public struct ReleaseSlotRequest: Message {
-    public var orderId: String = ""
-    public var reason: String = ""
+    public var orderId: String
+    public var reason: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(orderId: String = "", reason: String = "") {
       self.orderId = orderId
@@ -110,11 +110,11 @@ extension CampaignV1 {
   }
 
   public struct ReleaseSlotResponse: ReplayMarked {
-    public var reservation: CampaignV1.Reservation? = nil
-    public var replayed: Bool = false
+    public var reservation: CampaignV1.Reservation?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(reservation: nil) }
 
     public init(reservation: CampaignV1.Reservation? = nil, replayed: Bool = false) {
       self.reservation = reservation
@@ -123,10 +123,10 @@ extension CampaignV1 {
   }
 
   public struct ConsumeSlotRequest: Message {
-    public var orderId: String = ""
+    public var orderId: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(orderId: String = "") {
       self.orderId = orderId
@@ -134,11 +134,11 @@ extension CampaignV1 {
   }
 
   public struct ConsumeSlotResponse: ReplayMarked {
-    public var reservation: CampaignV1.Reservation? = nil
-    public var replayed: Bool = false
+    public var reservation: CampaignV1.Reservation?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(reservation: nil) }
 
     public init(reservation: CampaignV1.Reservation? = nil, replayed: Bool = false) {
       self.reservation = reservation
@@ -147,10 +147,10 @@ extension CampaignV1 {
   }
 
   public struct UnconsumeSlotRequest: Message {
-    public var orderId: String = ""
+    public var orderId: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(orderId: String = "") {
       self.orderId = orderId
@@ -158,11 +158,11 @@ extension CampaignV1 {
   }
 
   public struct UnconsumeSlotResponse: ReplayMarked {
-    public var reservation: CampaignV1.Reservation? = nil
-    public var replayed: Bool = false
+    public var reservation: CampaignV1.Reservation?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(reservation: nil) }
 
     public init(reservation: CampaignV1.Reservation? = nil, replayed: Bool = false) {
       self.reservation = reservation
@@ -171,10 +171,10 @@ extension CampaignV1 {
   }
 
   public struct GetReservationRequest: Message {
-    public var orderId: String = ""
+    public var orderId: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(orderId: String = "") {
       self.orderId = orderId
@@ -182,10 +182,10 @@ extension CampaignV1 {
   }
 
   public struct GetReservationResponse: Message {
-    public var reservation: CampaignV1.Reservation? = nil
+    public var reservation: CampaignV1.Reservation?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(reservation: nil) }
 
     public init(reservation: CampaignV1.Reservation? = nil) {
       self.reservation = reservation

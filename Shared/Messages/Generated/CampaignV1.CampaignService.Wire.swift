@@ -28,18 +28,24 @@ extension CampaignV1.ListProductsRequest: WireMessage {
     includeTotal = c.pointee.include_total != 0
     if c.pointee._search_case.rawValue == 4 {
       search = try c.pointee.search.string("search")
+    } else {
+      search = nil
     }
     if c.pointee._platform_case.rawValue == 5 {
       platform = try c.pointee.platform.string("platform")
+    } else {
+      platform = nil
     }
     if c.pointee._deal_type_case.rawValue == 6 {
       dealType = WireRead.enumeration(c.pointee.deal_type)
+    } else {
+      dealType = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
     c.pointee.page_size = pageSize
     c.pointee.cursor = arena.binary(cursor)
     c.pointee.include_total = includeTotal ? 1 : 0
@@ -83,12 +89,14 @@ extension CampaignV1.ListProductsResponse: WireMessage {
     nextCursor = try c.pointee.next_cursor.string("nextCursor")
     if c.pointee._total_case.rawValue == 3 {
       total = c.pointee.total
+    } else {
+      total = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.n_items = items.count
     c.pointee.items = arena.messages(items)
     c.pointee.next_cursor = arena.binary(nextCursor)
@@ -123,11 +131,11 @@ extension CampaignV1.GetDealForOrderRequest: WireMessage {
     dealId = try c.pointee.deal_id.string("dealId")
     mediatorCode = try c.pointee.mediator_code.string("mediatorCode")
     agencyCode = try c.pointee.agency_code.string("agencyCode")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.deal_id = arena.binary(dealId)
     c.pointee.mediator_code = arena.binary(mediatorCode)
     c.pointee.agency_code = arena.binary(agencyCode)
@@ -156,11 +164,11 @@ extension CampaignV1.GetDealForOrderResponse: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     deal = try WireRead.message(c.pointee.deal)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.deal = arena.message(deal)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -190,11 +198,11 @@ extension CampaignV1.ReserveSlotRequest: WireMessage {
     campaignId = try c.pointee.campaign_id.string("campaignId")
     mediatorCode = try c.pointee.mediator_code.string("mediatorCode")
     agencyCode = try c.pointee.agency_code.string("agencyCode")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.campaign_id = arena.binary(campaignId)
     c.pointee.mediator_code = arena.binary(mediatorCode)
@@ -225,11 +233,11 @@ extension CampaignV1.ReserveSlotResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     reservation = try WireRead.message(c.pointee.reservation)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.reservation = arena.message(reservation)
     c.pointee.replayed = replayed ? 1 : 0
     unknownFields.fill(&c.pointee.base, arena)
@@ -258,11 +266,11 @@ extension CampaignV1.ReleaseSlotRequest: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     orderId = try c.pointee.order_id.string("orderId")
     reason = try c.pointee.reason.string("reason")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.reason = arena.binary(reason)
     unknownFields.fill(&c.pointee.base, arena)
@@ -291,11 +299,11 @@ extension CampaignV1.ReleaseSlotResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     reservation = try WireRead.message(c.pointee.reservation)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.reservation = arena.message(reservation)
     c.pointee.replayed = replayed ? 1 : 0
     unknownFields.fill(&c.pointee.base, arena)
@@ -323,11 +331,11 @@ extension CampaignV1.ConsumeSlotRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     orderId = try c.pointee.order_id.string("orderId")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.order_id = arena.binary(orderId)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -355,11 +363,11 @@ extension CampaignV1.ConsumeSlotResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     reservation = try WireRead.message(c.pointee.reservation)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.reservation = arena.message(reservation)
     c.pointee.replayed = replayed ? 1 : 0
     unknownFields.fill(&c.pointee.base, arena)
@@ -387,11 +395,11 @@ extension CampaignV1.UnconsumeSlotRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     orderId = try c.pointee.order_id.string("orderId")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.order_id = arena.binary(orderId)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -419,11 +427,11 @@ extension CampaignV1.UnconsumeSlotResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     reservation = try WireRead.message(c.pointee.reservation)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.reservation = arena.message(reservation)
     c.pointee.replayed = replayed ? 1 : 0
     unknownFields.fill(&c.pointee.base, arena)
@@ -451,11 +459,11 @@ extension CampaignV1.GetReservationRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     orderId = try c.pointee.order_id.string("orderId")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.order_id = arena.binary(orderId)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -482,11 +490,11 @@ extension CampaignV1.GetReservationResponse: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     reservation = try WireRead.message(c.pointee.reservation)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.reservation = arena.message(reservation)
     unknownFields.fill(&c.pointee.base, arena)
   }

@@ -4,6 +4,7 @@ import Kernel
 
 extension CommonV1.Image {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("data", "data", bytes: &data)
     try reader.read("contentType", "content_type", &contentType)

@@ -234,11 +234,11 @@ extension CommonV1 {
   /// A picture as uploaded. Its type is decided by its first bytes, never by `content_type`.
   public struct Image: Message {
     /// PNG, JPEG or WebP.
-    public var data: [UInt8] = []
-    public var contentType: String? = nil
+    public var data: [UInt8]
+    public var contentType: String?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(data: []) }
 
     public init(data: [UInt8] = [], contentType: String? = nil) {
       self.data = data

@@ -26,12 +26,14 @@ extension CommonV1.Image: WireMessage {
     data = c.pointee.data.array
     if c.pointee._content_type_case.rawValue == 2 {
       contentType = try c.pointee.content_type.string("contentType")
+    } else {
+      contentType = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.data = arena.binary(data)
     if let contentType {
       c.pointee._content_type_case = .init(rawValue: 2)

@@ -4,6 +4,7 @@ import Kernel
 
 extension GatewayV1.GetMeRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     let reader = try JSONObjectReader(json, path)
     try reader.finish()
   }
@@ -16,6 +17,7 @@ extension GatewayV1.GetMeRequest {
 
 extension GatewayV1.GetMeResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("user", "user", &user)
     try reader.read("agency", "agency", &agency)

@@ -8,17 +8,17 @@ extension GatewayV1 {
   }
 
   public struct GetMeResponse: Message {
-    public var user: IdentityV1.User? = nil
-    public var agency: IdentityV1.Agency? = nil
-    public var brand: IdentityV1.Brand? = nil
-    public var mediatorProfile: IdentityV1.MediatorProfile? = nil
-    public var shopperProfile: IdentityV1.ShopperProfile? = nil
-    public var connections: [IdentityV1.Connection] = []
+    public var user: IdentityV1.User?
+    public var agency: IdentityV1.Agency?
+    public var brand: IdentityV1.Brand?
+    public var mediatorProfile: IdentityV1.MediatorProfile?
+    public var shopperProfile: IdentityV1.ShopperProfile?
+    public var connections: [IdentityV1.Connection]
     /// Staff have none.
-    public var wallet: WalletV1.Wallet? = nil
+    public var wallet: WalletV1.Wallet?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(user: nil) }
 
     public init(
       user: IdentityV1.User? = nil, agency: IdentityV1.Agency? = nil, brand: IdentityV1.Brand? = nil,

@@ -23,11 +23,11 @@ extension GatewayV1.GetMeRequest: WireMessage {
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 0)
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
@@ -55,25 +55,35 @@ extension GatewayV1.GetMeResponse: WireMessage {
     user = try WireRead.message(c.pointee.user)
     if c.pointee._agency_case.rawValue == 2 {
       agency = try WireRead.message(c.pointee.agency)
+    } else {
+      agency = nil
     }
     if c.pointee._brand_case.rawValue == 3 {
       brand = try WireRead.message(c.pointee.brand)
+    } else {
+      brand = nil
     }
     if c.pointee._mediator_profile_case.rawValue == 4 {
       mediatorProfile = try WireRead.message(c.pointee.mediator_profile)
+    } else {
+      mediatorProfile = nil
     }
     if c.pointee._shopper_profile_case.rawValue == 5 {
       shopperProfile = try WireRead.message(c.pointee.shopper_profile)
+    } else {
+      shopperProfile = nil
     }
     connections = try WireRead.messages(c.pointee.n_connections, c.pointee.connections)
     if c.pointee._wallet_case.rawValue == 7 {
       wallet = try WireRead.message(c.pointee.wallet)
+    } else {
+      wallet = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 7)
     c.pointee.user = arena.message(user)
     if let agency {
       c.pointee._agency_case = .init(rawValue: 2)

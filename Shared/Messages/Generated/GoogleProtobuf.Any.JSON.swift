@@ -4,6 +4,7 @@ import Kernel
 
 extension GoogleProtobuf.`Any` {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("typeUrl", "type_url", &typeUrl)
     try reader.read("value", "value", bytes: &value)

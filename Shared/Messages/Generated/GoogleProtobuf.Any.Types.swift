@@ -111,12 +111,12 @@ extension GoogleProtobuf {
     ///
     /// Schemes other than `http`, `https` (or the empty scheme) might be
     /// used with implementation specific semantics.
-    public var typeUrl: String = ""
+    public var typeUrl: String
     /// Must be a valid serialized protocol buffer of the above specified type.
-    public var value: [UInt8] = []
+    public var value: [UInt8]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(typeUrl: "") }
 
     public init(typeUrl: String = "", value: [UInt8] = []) {
       self.typeUrl = typeUrl

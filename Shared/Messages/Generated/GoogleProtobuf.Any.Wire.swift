@@ -25,11 +25,11 @@ extension GoogleProtobuf.`Any`: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     typeUrl = try c.pointee.type_url.string("typeUrl")
     value = c.pointee.value.array
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.type_url = arena.binary(typeUrl)
     c.pointee.value = arena.binary(value)
     unknownFields.fill(&c.pointee.base, arena)

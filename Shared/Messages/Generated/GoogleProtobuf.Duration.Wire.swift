@@ -25,11 +25,11 @@ extension GoogleProtobuf.Duration: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     seconds = c.pointee.seconds
     nanos = c.pointee.nanos
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.seconds = seconds
     c.pointee.nanos = nanos
     unknownFields.fill(&c.pointee.base, arena)

@@ -44,10 +44,10 @@ extension GoogleProtobuf {
   /// The JSON representation for `Struct` is JSON object.
   public struct Struct: Message {
     /// Unordered map of dynamically typed values.
-    public var fields: [String: GoogleProtobuf.Value] = [:]
+    public var fields: [String: GoogleProtobuf.Value]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(fields: [:]) }
 
     public init(fields: [String: GoogleProtobuf.Value] = [:]) {
       self.fields = fields
@@ -78,7 +78,7 @@ extension GoogleProtobuf {
     public var kind: Kind?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(kind: nil) }
 
     public init(kind: Kind? = nil) {
       self.kind = kind
@@ -90,10 +90,10 @@ extension GoogleProtobuf {
   /// The JSON representation for `ListValue` is JSON array.
   public struct ListValue: Message {
     /// Repeated field of dynamically typed values.
-    public var values: [GoogleProtobuf.Value] = []
+    public var values: [GoogleProtobuf.Value]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(values: []) }
 
     public init(values: [GoogleProtobuf.Value] = []) {
       self.values = values

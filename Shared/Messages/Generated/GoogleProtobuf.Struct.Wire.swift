@@ -23,19 +23,20 @@ extension GoogleProtobuf.Struct: WireMessage {
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    fields = [:]
     for entry in UnsafeMutableBufferPointer(start: c.pointee.fields, count: c.pointee.n_fields) {
       guard let entry else { throw .malformed }
       fields[try entry.pointee.key.string("fields")] = try WireRead.message(entry.pointee.value) ?? .init()
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.n_fields = fields.count
     c.pointee.fields = arena.entries(fields) {
       (entry: UnsafeMutablePointer<Google__Protobuf__Struct__FieldsEntry>, key, value) in
-      entry.pointee.base.descriptor = mobo_google__protobuf__struct__fields_entry__descriptor()
+      arena.begin(&entry.pointee.base, mobo_google__protobuf__struct__fields_entry__descriptor(), fields: 2)
       entry.pointee.key = arena.binary(key)
       entry.pointee.value = arena.message(value)
     }
@@ -76,13 +77,13 @@ extension GoogleProtobuf.Value: WireMessage {
       kind = try WireRead.message(c.pointee.struct_value).map { .structValue($0) }
     case 6:
       kind = try WireRead.message(c.pointee.list_value).map { .listValue($0) }
-    default: break
+    default: kind = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
     switch kind {
     case .nullValue(let value):
       c.pointee.kind_case = .init(rawValue: 1)
@@ -129,11 +130,11 @@ extension GoogleProtobuf.ListValue: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     values = try WireRead.messages(c.pointee.n_values, c.pointee.values)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.n_values = values.count
     c.pointee.values = arena.messages(values)
     unknownFields.fill(&c.pointee.base, arena)

@@ -4,6 +4,7 @@ import Kernel
 
 extension GoogleRPC.RetryInfo {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("retryDelay", "retry_delay", &retryDelay)
     try reader.finish()
@@ -18,6 +19,7 @@ extension GoogleRPC.RetryInfo {
 
 extension GoogleRPC.ErrorInfo {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("reason", "reason", &reason)
     try reader.read("domain", "domain", &domain)
@@ -36,6 +38,7 @@ extension GoogleRPC.ErrorInfo {
 
 extension GoogleRPC.PreconditionFailure {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("violations", "violations", &violations)
     try reader.finish()
@@ -50,6 +53,7 @@ extension GoogleRPC.PreconditionFailure {
 
 extension GoogleRPC.PreconditionFailure.Violation {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("type", "type", &type)
     try reader.read("subject", "subject", &subject)
@@ -68,6 +72,7 @@ extension GoogleRPC.PreconditionFailure.Violation {
 
 extension GoogleRPC.BadRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("fieldViolations", "field_violations", &fieldViolations)
     try reader.finish()
@@ -82,6 +87,7 @@ extension GoogleRPC.BadRequest {
 
 extension GoogleRPC.BadRequest.FieldViolation {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("field", "field", &field)
     try reader.read("description", "description", &description)
@@ -98,6 +104,7 @@ extension GoogleRPC.BadRequest.FieldViolation {
 
 extension GoogleRPC.QuotaFailure {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("violations", "violations", &violations)
     try reader.finish()
@@ -112,6 +119,7 @@ extension GoogleRPC.QuotaFailure {
 
 extension GoogleRPC.QuotaFailure.Violation {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("subject", "subject", &subject)
     try reader.read("description", "description", &description)
@@ -128,6 +136,7 @@ extension GoogleRPC.QuotaFailure.Violation {
 
 extension GoogleRPC.ResourceInfo {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("resourceType", "resource_type", &resourceType)
     try reader.read("resourceName", "resource_name", &resourceName)

@@ -3,10 +3,10 @@
 extension GoogleRPC {
   /// How long a client should wait before it tries again.
   public struct RetryInfo: Message {
-    public var retryDelay: GoogleProtobuf.Duration? = nil
+    public var retryDelay: GoogleProtobuf.Duration?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(retryDelay: nil) }
 
     public init(retryDelay: GoogleProtobuf.Duration? = nil) {
       self.retryDelay = retryDelay
@@ -15,12 +15,12 @@ extension GoogleRPC {
 
   /// The stable, machine-readable reason of a failure.
   public struct ErrorInfo: Message {
-    public var reason: String = ""
-    public var domain: String = ""
-    public var metadata: [String: String] = [:]
+    public var reason: String
+    public var domain: String
+    public var metadata: [String: String]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(reason: "") }
 
     public init(reason: String = "", domain: String = "", metadata: [String: String] = [:]) {
       self.reason = reason
@@ -31,22 +31,22 @@ extension GoogleRPC {
 
   /// The preconditions that were not met.
   public struct PreconditionFailure: Message {
-    public var violations: [GoogleRPC.PreconditionFailure.Violation] = []
+    public var violations: [GoogleRPC.PreconditionFailure.Violation]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(violations: []) }
 
     public init(violations: [GoogleRPC.PreconditionFailure.Violation] = []) {
       self.violations = violations
     }
 
     public struct Violation: Message {
-      public var type: String = ""
-      public var subject: String = ""
-      public var description: String = ""
+      public var type: String
+      public var subject: String
+      public var description: String
       public var unknownFields = UnknownFields()
 
-      public init() {}
+      public init() { self.init(type: "") }
 
       public init(type: String = "", subject: String = "", description: String = "") {
         self.type = type
@@ -58,21 +58,21 @@ extension GoogleRPC {
 
   /// The fields of a request that were refused.
   public struct BadRequest: Message {
-    public var fieldViolations: [GoogleRPC.BadRequest.FieldViolation] = []
+    public var fieldViolations: [GoogleRPC.BadRequest.FieldViolation]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(fieldViolations: []) }
 
     public init(fieldViolations: [GoogleRPC.BadRequest.FieldViolation] = []) {
       self.fieldViolations = fieldViolations
     }
 
     public struct FieldViolation: Message {
-      public var field: String = ""
-      public var description: String = ""
+      public var field: String
+      public var description: String
       public var unknownFields = UnknownFields()
 
-      public init() {}
+      public init() { self.init(field: "") }
 
       public init(field: String = "", description: String = "") {
         self.field = field
@@ -83,21 +83,21 @@ extension GoogleRPC {
 
   /// The limits that were reached.
   public struct QuotaFailure: Message {
-    public var violations: [GoogleRPC.QuotaFailure.Violation] = []
+    public var violations: [GoogleRPC.QuotaFailure.Violation]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(violations: []) }
 
     public init(violations: [GoogleRPC.QuotaFailure.Violation] = []) {
       self.violations = violations
     }
 
     public struct Violation: Message {
-      public var subject: String = ""
-      public var description: String = ""
+      public var subject: String
+      public var description: String
       public var unknownFields = UnknownFields()
 
-      public init() {}
+      public init() { self.init(subject: "") }
 
       public init(subject: String = "", description: String = "") {
         self.subject = subject
@@ -108,13 +108,13 @@ extension GoogleRPC {
 
   /// The resource that a failure is about.
   public struct ResourceInfo: Message {
-    public var resourceType: String = ""
-    public var resourceName: String = ""
-    public var owner: String = ""
-    public var description: String = ""
+    public var resourceType: String
+    public var resourceName: String
+    public var owner: String
+    public var description: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(resourceType: "") }
 
     public init(resourceType: String = "", resourceName: String = "", owner: String = "", description: String = "") {
       self.resourceType = resourceType

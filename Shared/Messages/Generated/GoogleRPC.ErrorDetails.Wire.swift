@@ -24,11 +24,11 @@ extension GoogleRPC.RetryInfo: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     retryDelay = try WireRead.message(c.pointee.retry_delay)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.retry_delay = arena.message(retryDelay)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -56,21 +56,22 @@ extension GoogleRPC.ErrorInfo: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     reason = try c.pointee.reason.string("reason")
     domain = try c.pointee.domain.string("domain")
+    metadata = [:]
     for entry in UnsafeMutableBufferPointer(start: c.pointee.metadata, count: c.pointee.n_metadata) {
       guard let entry else { throw .malformed }
       metadata[try entry.pointee.key.string("metadata")] = try entry.pointee.value.string("metadata")
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.reason = arena.binary(reason)
     c.pointee.domain = arena.binary(domain)
     c.pointee.n_metadata = metadata.count
     c.pointee.metadata = arena.entries(metadata) {
       (entry: UnsafeMutablePointer<Google__Rpc__ErrorInfo__MetadataEntry>, key, value) in
-      entry.pointee.base.descriptor = mobo_google__rpc__error_info__metadata_entry__descriptor()
+      arena.begin(&entry.pointee.base, mobo_google__rpc__error_info__metadata_entry__descriptor(), fields: 2)
       entry.pointee.key = arena.binary(key)
       entry.pointee.value = arena.binary(value)
     }
@@ -99,11 +100,11 @@ extension GoogleRPC.PreconditionFailure: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     violations = try WireRead.messages(c.pointee.n_violations, c.pointee.violations)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.n_violations = violations.count
     c.pointee.violations = arena.messages(violations)
     unknownFields.fill(&c.pointee.base, arena)
@@ -133,11 +134,11 @@ extension GoogleRPC.PreconditionFailure.Violation: WireMessage {
     type = try c.pointee.type.string("type")
     subject = try c.pointee.subject.string("subject")
     description = try c.pointee.description.string("description")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.type = arena.binary(type)
     c.pointee.subject = arena.binary(subject)
     c.pointee.description = arena.binary(description)
@@ -166,11 +167,11 @@ extension GoogleRPC.BadRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     fieldViolations = try WireRead.messages(c.pointee.n_field_violations, c.pointee.field_violations)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.n_field_violations = fieldViolations.count
     c.pointee.field_violations = arena.messages(fieldViolations)
     unknownFields.fill(&c.pointee.base, arena)
@@ -199,11 +200,11 @@ extension GoogleRPC.BadRequest.FieldViolation: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     field = try c.pointee.field.string("field")
     description = try c.pointee.description.string("description")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.field = arena.binary(field)
     c.pointee.description = arena.binary(description)
     unknownFields.fill(&c.pointee.base, arena)
@@ -231,11 +232,11 @@ extension GoogleRPC.QuotaFailure: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     violations = try WireRead.messages(c.pointee.n_violations, c.pointee.violations)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.n_violations = violations.count
     c.pointee.violations = arena.messages(violations)
     unknownFields.fill(&c.pointee.base, arena)
@@ -264,11 +265,11 @@ extension GoogleRPC.QuotaFailure.Violation: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     subject = try c.pointee.subject.string("subject")
     description = try c.pointee.description.string("description")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.subject = arena.binary(subject)
     c.pointee.description = arena.binary(description)
     unknownFields.fill(&c.pointee.base, arena)
@@ -299,11 +300,11 @@ extension GoogleRPC.ResourceInfo: WireMessage {
     resourceName = try c.pointee.resource_name.string("resourceName")
     owner = try c.pointee.owner.string("owner")
     description = try c.pointee.description.string("description")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
     c.pointee.resource_type = arena.binary(resourceType)
     c.pointee.resource_name = arena.binary(resourceName)
     c.pointee.owner = arena.binary(owner)

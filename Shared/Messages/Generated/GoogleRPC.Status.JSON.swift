@@ -4,6 +4,7 @@ import Kernel
 
 extension GoogleRPC.Status {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("code", "code", &code)
     try reader.read("message", "message", &message)

@@ -4,13 +4,13 @@ extension GoogleRPC {
   /// Travels in the trailer grpc-status-details-bin.
   public struct Status: Message {
     /// The gRPC status code.
-    public var code: Int32 = 0
+    public var code: Int32
     /// For developers; may change.
-    public var message: String = ""
-    public var details: [GoogleProtobuf.`Any`] = []
+    public var message: String
+    public var details: [GoogleProtobuf.`Any`]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(code: 0) }
 
     public init(code: Int32 = 0, message: String = "", details: [GoogleProtobuf.`Any`] = []) {
       self.code = code

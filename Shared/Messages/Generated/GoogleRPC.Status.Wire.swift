@@ -26,11 +26,11 @@ extension GoogleRPC.Status: WireMessage {
     code = c.pointee.code
     message = try c.pointee.message.string("message")
     details = try WireRead.messages(c.pointee.n_details, c.pointee.details)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.code = code
     c.pointee.message = arena.binary(message)
     c.pointee.n_details = details.count

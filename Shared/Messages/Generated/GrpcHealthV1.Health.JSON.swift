@@ -4,6 +4,7 @@ import Kernel
 
 extension GrpcHealthV1.HealthCheckRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("service", "service", &service)
     try reader.finish()
@@ -18,6 +19,7 @@ extension GrpcHealthV1.HealthCheckRequest {
 
 extension GrpcHealthV1.HealthCheckResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("status", "status", &status)
     try reader.finish()

@@ -3,10 +3,10 @@
 extension GrpcHealthV1 {
   public struct HealthCheckRequest: Message {
     /// Empty asks for the whole process.
-    public var service: String = ""
+    public var service: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(service: "") }
 
     public init(service: String = "") {
       self.service = service
@@ -14,10 +14,10 @@ extension GrpcHealthV1 {
   }
 
   public struct HealthCheckResponse: Message {
-    public var status: GrpcHealthV1.HealthCheckResponse.ServingStatus = GrpcHealthV1.HealthCheckResponse.ServingStatus()
+    public var status: GrpcHealthV1.HealthCheckResponse.ServingStatus
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(status: GrpcHealthV1.HealthCheckResponse.ServingStatus()) }
 
     public init(
       status: GrpcHealthV1.HealthCheckResponse.ServingStatus = GrpcHealthV1.HealthCheckResponse.ServingStatus()

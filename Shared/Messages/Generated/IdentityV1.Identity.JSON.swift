@@ -4,6 +4,7 @@ import Kernel
 
 extension IdentityV1.BankDetails {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("accountNumber", "account_number", &accountNumber)
     try reader.read("ifsc", "ifsc", &ifsc)
@@ -24,6 +25,7 @@ extension IdentityV1.BankDetails {
 
 extension IdentityV1.User {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("name", "name", &name)
@@ -70,6 +72,7 @@ extension IdentityV1.User {
 
 extension IdentityV1.Agency {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("name", "name", &name)
@@ -92,6 +95,7 @@ extension IdentityV1.Agency {
 
 extension IdentityV1.Brand {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("name", "name", &name)
@@ -116,6 +120,7 @@ extension IdentityV1.Brand {
 
 extension IdentityV1.MediatorProfile {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("userId", "user_id", &userId)
@@ -138,6 +143,7 @@ extension IdentityV1.MediatorProfile {
 
 extension IdentityV1.ShopperProfile {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("userId", "user_id", &userId)
@@ -156,6 +162,7 @@ extension IdentityV1.ShopperProfile {
 
 extension IdentityV1.Connection {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("brandUserId", "brand_user_id", &brandUserId)
@@ -186,6 +193,7 @@ extension IdentityV1.Connection {
 
 extension IdentityV1.Tokens {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("tokenType", "token_type", &tokenType)
     try reader.read("accessToken", "access_token", &accessToken)
@@ -208,6 +216,7 @@ extension IdentityV1.Tokens {
 
 extension IdentityV1.Principal {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("userId", "user_id", &userId)
     try reader.read("name", "name", &name)
@@ -240,6 +249,7 @@ extension IdentityV1.Principal {
 
 extension IdentityV1.Party {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("userId", "user_id", &userId)
     try reader.read("name", "name", &name)
@@ -268,6 +278,7 @@ extension IdentityV1.Party {
 
 extension IdentityV1.JsonWebKey {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("kty", "kty", &kty)
     try reader.read("crv", "crv", &crv)

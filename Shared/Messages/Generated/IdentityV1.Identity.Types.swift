@@ -115,13 +115,13 @@ extension IdentityV1 {
 
   public struct BankDetails: Message {
     /// Masked to its last four characters except to self and staff.
-    public var accountNumber: String = ""
-    public var ifsc: String = ""
-    public var bankName: String = ""
-    public var holderName: String = ""
+    public var accountNumber: String
+    public var ifsc: String
+    public var bankName: String
+    public var holderName: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(accountNumber: "") }
 
     public init(accountNumber: String = "", ifsc: String = "", bankName: String = "", holderName: String = "") {
       self.accountNumber = accountNumber
@@ -132,31 +132,31 @@ extension IdentityV1 {
   }
 
   public struct User: Message {
-    public var id: String = ""
-    public var name: String = ""
+    public var id: String
+    public var name: String
     /// Staff only.
-    public var username: String? = nil
+    public var username: String?
     /// Ten digits.
-    public var mobile: String = ""
-    public var email: String? = nil
+    public var mobile: String
+    public var email: String?
     /// The primary role; always one of `roles`.
-    public var role: CommonV1.Role = CommonV1.Role()
-    public var roles: [CommonV1.Role] = []
-    public var status: CommonV1.UserStatus = CommonV1.UserStatus()
+    public var role: CommonV1.Role
+    public var roles: [CommonV1.Role]
+    public var status: CommonV1.UserStatus
     /// The own code of an agency or a mediator.
-    public var mediatorCode: String? = nil
+    public var mediatorCode: String?
     /// The code of the party above.
-    public var parentCode: String? = nil
-    public var brandCode: String? = nil
-    public var isVerifiedByMediator: Bool = false
-    public var kycStatus: IdentityV1.KycStatus = IdentityV1.KycStatus()
-    public var upiId: String? = nil
-    public var bankDetails: IdentityV1.BankDetails? = nil
-    public var createdAt: GoogleProtobuf.Timestamp? = nil
-    public var updatedAt: GoogleProtobuf.Timestamp? = nil
+    public var parentCode: String?
+    public var brandCode: String?
+    public var isVerifiedByMediator: Bool
+    public var kycStatus: IdentityV1.KycStatus
+    public var upiId: String?
+    public var bankDetails: IdentityV1.BankDetails?
+    public var createdAt: GoogleProtobuf.Timestamp?
+    public var updatedAt: GoogleProtobuf.Timestamp?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", name: String = "", username: String? = nil, mobile: String = "", email: String? = nil,
@@ -188,14 +188,14 @@ extension IdentityV1 {
   }
 
   public struct Agency: Message {
-    public var id: String = ""
-    public var name: String = ""
-    public var agencyCode: String = ""
-    public var ownerUserId: String = ""
-    public var status: CommonV1.UserStatus = CommonV1.UserStatus()
+    public var id: String
+    public var name: String
+    public var agencyCode: String
+    public var ownerUserId: String
+    public var status: CommonV1.UserStatus
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", name: String = "", agencyCode: String = "", ownerUserId: String = "",
@@ -210,15 +210,15 @@ extension IdentityV1 {
   }
 
   public struct Brand: Message {
-    public var id: String = ""
-    public var name: String = ""
-    public var brandCode: String = ""
-    public var ownerUserId: String = ""
-    public var connectedAgencyCodes: [String] = []
-    public var status: CommonV1.UserStatus = CommonV1.UserStatus()
+    public var id: String
+    public var name: String
+    public var brandCode: String
+    public var ownerUserId: String
+    public var connectedAgencyCodes: [String]
+    public var status: CommonV1.UserStatus
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", name: String = "", brandCode: String = "", ownerUserId: String = "",
@@ -234,14 +234,14 @@ extension IdentityV1 {
   }
 
   public struct MediatorProfile: Message {
-    public var id: String = ""
-    public var userId: String = ""
-    public var mediatorCode: String = ""
-    public var parentAgencyCode: String? = nil
-    public var status: CommonV1.UserStatus = CommonV1.UserStatus()
+    public var id: String
+    public var userId: String
+    public var mediatorCode: String
+    public var parentAgencyCode: String?
+    public var status: CommonV1.UserStatus
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", userId: String = "", mediatorCode: String = "", parentAgencyCode: String? = nil,
@@ -256,12 +256,12 @@ extension IdentityV1 {
   }
 
   public struct ShopperProfile: Message {
-    public var id: String = ""
-    public var userId: String = ""
-    public var defaultMediatorCode: String? = nil
+    public var id: String
+    public var userId: String
+    public var defaultMediatorCode: String?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(id: String = "", userId: String = "", defaultMediatorCode: String? = nil) {
       self.id = id
@@ -271,18 +271,18 @@ extension IdentityV1 {
   }
 
   public struct Connection: Message {
-    public var id: String = ""
-    public var brandUserId: String = ""
-    public var brandCode: String = ""
-    public var agencyUserId: String = ""
-    public var agencyCode: String = ""
-    public var agencyName: String = ""
-    public var status: IdentityV1.ConnectionStatus = IdentityV1.ConnectionStatus()
-    public var requestedAt: GoogleProtobuf.Timestamp? = nil
-    public var resolvedAt: GoogleProtobuf.Timestamp? = nil
+    public var id: String
+    public var brandUserId: String
+    public var brandCode: String
+    public var agencyUserId: String
+    public var agencyCode: String
+    public var agencyName: String
+    public var status: IdentityV1.ConnectionStatus
+    public var requestedAt: GoogleProtobuf.Timestamp?
+    public var resolvedAt: GoogleProtobuf.Timestamp?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", brandUserId: String = "", brandCode: String = "", agencyUserId: String = "",
@@ -304,14 +304,14 @@ extension IdentityV1 {
 
   public struct Tokens: Message {
     /// Always "Bearer".
-    public var tokenType: String = ""
-    public var accessToken: String = ""
-    public var accessTokenExpiresAt: GoogleProtobuf.Timestamp? = nil
-    public var refreshToken: String = ""
-    public var refreshTokenExpiresAt: GoogleProtobuf.Timestamp? = nil
+    public var tokenType: String
+    public var accessToken: String
+    public var accessTokenExpiresAt: GoogleProtobuf.Timestamp?
+    public var refreshToken: String
+    public var refreshTokenExpiresAt: GoogleProtobuf.Timestamp?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(tokenType: "") }
 
     public init(
       tokenType: String = "", accessToken: String = "", accessTokenExpiresAt: GoogleProtobuf.Timestamp? = nil,
@@ -327,20 +327,20 @@ extension IdentityV1 {
 
   /// What other services need to know about the person behind a call.
   public struct Principal: Message {
-    public var userId: String = ""
-    public var name: String = ""
-    public var mobile: String = ""
-    public var roles: [CommonV1.Role] = []
-    public var status: CommonV1.UserStatus = CommonV1.UserStatus()
-    public var mediatorCode: String? = nil
-    public var parentCode: String? = nil
-    public var brandCode: String? = nil
+    public var userId: String
+    public var name: String
+    public var mobile: String
+    public var roles: [CommonV1.Role]
+    public var status: CommonV1.UserStatus
+    public var mediatorCode: String?
+    public var parentCode: String?
+    public var brandCode: String?
     /// False when the mediator or the agency above is missing or not active.
-    public var upstreamActive: Bool = false
-    public var isVerifiedByMediator: Bool = false
+    public var upstreamActive: Bool
+    public var isVerifiedByMediator: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(userId: "") }
 
     public init(
       userId: String = "", name: String = "", mobile: String = "", roles: [CommonV1.Role] = [],
@@ -362,19 +362,19 @@ extension IdentityV1 {
 
   /// One party of an order or of a lineage.
   public struct Party: Message {
-    public var userId: String = ""
-    public var name: String = ""
-    public var mobile: String = ""
-    public var role: CommonV1.Role = CommonV1.Role()
-    public var status: CommonV1.UserStatus = CommonV1.UserStatus()
+    public var userId: String
+    public var name: String
+    public var mobile: String
+    public var role: CommonV1.Role
+    public var status: CommonV1.UserStatus
     /// The own code: agency, mediator or brand.
-    public var code: String? = nil
-    public var parentCode: String? = nil
+    public var code: String?
+    public var parentCode: String?
     /// Hex SHA-256 of the payout destinations; lets others compare them without seeing them (DOMAIN 9.3).
-    public var payoutFingerprints: [String] = []
+    public var payoutFingerprints: [String]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(userId: "") }
 
     public init(
       userId: String = "", name: String = "", mobile: String = "", role: CommonV1.Role = CommonV1.Role(),
@@ -395,19 +395,19 @@ extension IdentityV1 {
   /// A public key that verifies access tokens (RFC 7517, RFC 8037).
   public struct JsonWebKey: Message {
     /// "OKP"
-    public var kty: String = ""
+    public var kty: String
     /// "Ed25519"
-    public var crv: String = ""
-    public var kid: String = ""
+    public var crv: String
+    public var kid: String
     /// base64url without padding
-    public var x: String = ""
+    public var x: String
     /// "sig"
-    public var use: String = ""
+    public var use: String
     /// "EdDSA"
-    public var alg: String = ""
+    public var alg: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(kty: "") }
 
     public init(
       kty: String = "", crv: String = "", kid: String = "", x: String = "", use: String = "", alg: String = ""

@@ -27,11 +27,11 @@ extension IdentityV1.BankDetails: WireMessage {
     ifsc = try c.pointee.ifsc.string("ifsc")
     bankName = try c.pointee.bank_name.string("bankName")
     holderName = try c.pointee.holder_name.string("holderName")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
     c.pointee.account_number = arena.binary(accountNumber)
     c.pointee.ifsc = arena.binary(ifsc)
     c.pointee.bank_name = arena.binary(bankName)
@@ -64,38 +64,52 @@ extension IdentityV1.User: WireMessage {
     name = try c.pointee.name.string("name")
     if c.pointee._username_case.rawValue == 3 {
       username = try c.pointee.username.string("username")
+    } else {
+      username = nil
     }
     mobile = try c.pointee.mobile.string("mobile")
     if c.pointee._email_case.rawValue == 5 {
       email = try c.pointee.email.string("email")
+    } else {
+      email = nil
     }
     role = WireRead.enumeration(c.pointee.role)
     roles = WireRead.enumerations(c.pointee.n_roles, c.pointee.roles)
     status = WireRead.enumeration(c.pointee.status)
     if c.pointee._mediator_code_case.rawValue == 9 {
       mediatorCode = try c.pointee.mediator_code.string("mediatorCode")
+    } else {
+      mediatorCode = nil
     }
     if c.pointee._parent_code_case.rawValue == 10 {
       parentCode = try c.pointee.parent_code.string("parentCode")
+    } else {
+      parentCode = nil
     }
     if c.pointee._brand_code_case.rawValue == 11 {
       brandCode = try c.pointee.brand_code.string("brandCode")
+    } else {
+      brandCode = nil
     }
     isVerifiedByMediator = c.pointee.is_verified_by_mediator != 0
     kycStatus = WireRead.enumeration(c.pointee.kyc_status)
     if c.pointee._upi_id_case.rawValue == 14 {
       upiId = try c.pointee.upi_id.string("upiId")
+    } else {
+      upiId = nil
     }
     if c.pointee._bank_details_case.rawValue == 15 {
       bankDetails = try WireRead.message(c.pointee.bank_details)
+    } else {
+      bankDetails = nil
     }
     createdAt = try WireRead.message(c.pointee.created_at)
     updatedAt = try WireRead.message(c.pointee.updated_at)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 17)
     c.pointee.id = arena.binary(id)
     c.pointee.name = arena.binary(name)
     if let username {
@@ -164,11 +178,11 @@ extension IdentityV1.Agency: WireMessage {
     agencyCode = try c.pointee.agency_code.string("agencyCode")
     ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
     status = WireRead.enumeration(c.pointee.status)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.id = arena.binary(id)
     c.pointee.name = arena.binary(name)
     c.pointee.agency_code = arena.binary(agencyCode)
@@ -206,11 +220,11 @@ extension IdentityV1.Brand: WireMessage {
       c.pointee.n_connected_agency_codes, c.pointee.connected_agency_codes, "connectedAgencyCodes"
     )
     status = WireRead.enumeration(c.pointee.status)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
     c.pointee.id = arena.binary(id)
     c.pointee.name = arena.binary(name)
     c.pointee.brand_code = arena.binary(brandCode)
@@ -247,13 +261,15 @@ extension IdentityV1.MediatorProfile: WireMessage {
     mediatorCode = try c.pointee.mediator_code.string("mediatorCode")
     if c.pointee._parent_agency_code_case.rawValue == 4 {
       parentAgencyCode = try c.pointee.parent_agency_code.string("parentAgencyCode")
+    } else {
+      parentAgencyCode = nil
     }
     status = WireRead.enumeration(c.pointee.status)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.id = arena.binary(id)
     c.pointee.user_id = arena.binary(userId)
     c.pointee.mediator_code = arena.binary(mediatorCode)
@@ -290,12 +306,14 @@ extension IdentityV1.ShopperProfile: WireMessage {
     userId = try c.pointee.user_id.string("userId")
     if c.pointee._default_mediator_code_case.rawValue == 3 {
       defaultMediatorCode = try c.pointee.default_mediator_code.string("defaultMediatorCode")
+    } else {
+      defaultMediatorCode = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.id = arena.binary(id)
     c.pointee.user_id = arena.binary(userId)
     if let defaultMediatorCode {
@@ -335,11 +353,11 @@ extension IdentityV1.Connection: WireMessage {
     status = WireRead.enumeration(c.pointee.status)
     requestedAt = try WireRead.message(c.pointee.requested_at)
     resolvedAt = try WireRead.message(c.pointee.resolved_at)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 9)
     c.pointee.id = arena.binary(id)
     c.pointee.brand_user_id = arena.binary(brandUserId)
     c.pointee.brand_code = arena.binary(brandCode)
@@ -378,11 +396,11 @@ extension IdentityV1.Tokens: WireMessage {
     accessTokenExpiresAt = try WireRead.message(c.pointee.access_token_expires_at)
     refreshToken = try c.pointee.refresh_token.string("refreshToken")
     refreshTokenExpiresAt = try WireRead.message(c.pointee.refresh_token_expires_at)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.token_type = arena.binary(tokenType)
     c.pointee.access_token = arena.binary(accessToken)
     c.pointee.access_token_expires_at = arena.message(accessTokenExpiresAt)
@@ -419,20 +437,26 @@ extension IdentityV1.Principal: WireMessage {
     status = WireRead.enumeration(c.pointee.status)
     if c.pointee._mediator_code_case.rawValue == 6 {
       mediatorCode = try c.pointee.mediator_code.string("mediatorCode")
+    } else {
+      mediatorCode = nil
     }
     if c.pointee._parent_code_case.rawValue == 7 {
       parentCode = try c.pointee.parent_code.string("parentCode")
+    } else {
+      parentCode = nil
     }
     if c.pointee._brand_code_case.rawValue == 8 {
       brandCode = try c.pointee.brand_code.string("brandCode")
+    } else {
+      brandCode = nil
     }
     upstreamActive = c.pointee.upstream_active != 0
     isVerifiedByMediator = c.pointee.is_verified_by_mediator != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 10)
     c.pointee.user_id = arena.binary(userId)
     c.pointee.name = arena.binary(name)
     c.pointee.mobile = arena.binary(mobile)
@@ -484,18 +508,22 @@ extension IdentityV1.Party: WireMessage {
     status = WireRead.enumeration(c.pointee.status)
     if c.pointee._code_case.rawValue == 6 {
       code = try c.pointee.code.string("code")
+    } else {
+      code = nil
     }
     if c.pointee._parent_code_case.rawValue == 7 {
       parentCode = try c.pointee.parent_code.string("parentCode")
+    } else {
+      parentCode = nil
     }
     payoutFingerprints = try WireRead.strings(
       c.pointee.n_payout_fingerprints, c.pointee.payout_fingerprints, "payoutFingerprints"
     )
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 8)
     c.pointee.user_id = arena.binary(userId)
     c.pointee.name = arena.binary(name)
     c.pointee.mobile = arena.binary(mobile)
@@ -541,11 +569,11 @@ extension IdentityV1.JsonWebKey: WireMessage {
     x = try c.pointee.x.string("x")
     use = try c.pointee.use.string("use")
     alg = try c.pointee.alg.string("alg")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
     c.pointee.kty = arena.binary(kty)
     c.pointee.crv = arena.binary(crv)
     c.pointee.kid = arena.binary(kid)

@@ -4,6 +4,7 @@ import Kernel
 
 extension IdentityV1.LoginRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("mobile", "mobile", &mobile)
     try reader.read("username", "username", &username)
@@ -22,6 +23,7 @@ extension IdentityV1.LoginRequest {
 
 extension IdentityV1.LoginResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("user", "user", &user)
     try reader.read("tokens", "tokens", &tokens)
@@ -38,6 +40,7 @@ extension IdentityV1.LoginResponse {
 
 extension IdentityV1.GetMeRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     let reader = try JSONObjectReader(json, path)
     try reader.finish()
   }
@@ -50,6 +53,7 @@ extension IdentityV1.GetMeRequest {
 
 extension IdentityV1.GetMeResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("user", "user", &user)
     try reader.read("agency", "agency", &agency)
@@ -74,6 +78,7 @@ extension IdentityV1.GetMeResponse {
 
 extension IdentityV1.GetSigningKeysRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     let reader = try JSONObjectReader(json, path)
     try reader.finish()
   }
@@ -86,6 +91,7 @@ extension IdentityV1.GetSigningKeysRequest {
 
 extension IdentityV1.GetSigningKeysResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("keys", "keys", &keys)
     try reader.finish()
@@ -100,6 +106,7 @@ extension IdentityV1.GetSigningKeysResponse {
 
 extension IdentityV1.GetPrincipalRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("userId", "user_id", &userId)
     try reader.finish()
@@ -114,6 +121,7 @@ extension IdentityV1.GetPrincipalRequest {
 
 extension IdentityV1.GetPrincipalResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("principal", "principal", &principal)
     try reader.finish()
@@ -128,6 +136,7 @@ extension IdentityV1.GetPrincipalResponse {
 
 extension IdentityV1.GetLineageRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("userId", "user_id", &userId)
     try reader.read("code", "code", &code)
@@ -144,6 +153,7 @@ extension IdentityV1.GetLineageRequest {
 
 extension IdentityV1.GetLineageResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("subject", "subject", &subject)
     try reader.read("mediator", "mediator", &mediator)

@@ -2,12 +2,12 @@
 
 extension IdentityV1 {
   public struct LoginRequest: Message {
-    public var mobile: String? = nil
-    public var username: String? = nil
-    public var password: String = ""
+    public var mobile: String?
+    public var username: String?
+    public var password: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(mobile: nil) }
 
     public init(mobile: String? = nil, username: String? = nil, password: String = "") {
       self.mobile = mobile
@@ -17,11 +17,11 @@ extension IdentityV1 {
   }
 
   public struct LoginResponse: Message {
-    public var user: IdentityV1.User? = nil
-    public var tokens: IdentityV1.Tokens? = nil
+    public var user: IdentityV1.User?
+    public var tokens: IdentityV1.Tokens?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(user: nil) }
 
     public init(user: IdentityV1.User? = nil, tokens: IdentityV1.Tokens? = nil) {
       self.user = user
@@ -36,16 +36,16 @@ extension IdentityV1 {
   }
 
   public struct GetMeResponse: Message {
-    public var user: IdentityV1.User? = nil
-    public var agency: IdentityV1.Agency? = nil
-    public var brand: IdentityV1.Brand? = nil
-    public var mediatorProfile: IdentityV1.MediatorProfile? = nil
-    public var shopperProfile: IdentityV1.ShopperProfile? = nil
+    public var user: IdentityV1.User?
+    public var agency: IdentityV1.Agency?
+    public var brand: IdentityV1.Brand?
+    public var mediatorProfile: IdentityV1.MediatorProfile?
+    public var shopperProfile: IdentityV1.ShopperProfile?
     /// Of a brand or an agency; empty for others.
-    public var connections: [IdentityV1.Connection] = []
+    public var connections: [IdentityV1.Connection]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(user: nil) }
 
     public init(
       user: IdentityV1.User? = nil, agency: IdentityV1.Agency? = nil, brand: IdentityV1.Brand? = nil,
@@ -68,10 +68,10 @@ extension IdentityV1 {
   }
 
   public struct GetSigningKeysResponse: Message {
-    public var keys: [IdentityV1.JsonWebKey] = []
+    public var keys: [IdentityV1.JsonWebKey]
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(keys: []) }
 
     public init(keys: [IdentityV1.JsonWebKey] = []) {
       self.keys = keys
@@ -79,10 +79,10 @@ extension IdentityV1 {
   }
 
   public struct GetPrincipalRequest: Message {
-    public var userId: String = ""
+    public var userId: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(userId: "") }
 
     public init(userId: String = "") {
       self.userId = userId
@@ -90,10 +90,10 @@ extension IdentityV1 {
   }
 
   public struct GetPrincipalResponse: Message {
-    public var principal: IdentityV1.Principal? = nil
+    public var principal: IdentityV1.Principal?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(principal: nil) }
 
     public init(principal: IdentityV1.Principal? = nil) {
       self.principal = principal
@@ -102,11 +102,11 @@ extension IdentityV1 {
 
   /// Exactly one of the two.
   public struct GetLineageRequest: Message {
-    public var userId: String? = nil
-    public var code: String? = nil
+    public var userId: String?
+    public var code: String?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(userId: nil) }
 
     public init(userId: String? = nil, code: String? = nil) {
       self.userId = userId
@@ -116,14 +116,14 @@ extension IdentityV1 {
 
   public struct GetLineageResponse: Message {
     /// The user asked for.
-    public var subject: IdentityV1.Party? = nil
+    public var subject: IdentityV1.Party?
     /// Above a shopper.
-    public var mediator: IdentityV1.Party? = nil
+    public var mediator: IdentityV1.Party?
     /// Above a shopper or a mediator.
-    public var agency: IdentityV1.Party? = nil
+    public var agency: IdentityV1.Party?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(subject: nil) }
 
     public init(subject: IdentityV1.Party? = nil, mediator: IdentityV1.Party? = nil, agency: IdentityV1.Party? = nil) {
       self.subject = subject

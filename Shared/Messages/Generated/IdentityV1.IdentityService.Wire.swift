@@ -25,16 +25,20 @@ extension IdentityV1.LoginRequest: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     if c.pointee._mobile_case.rawValue == 1 {
       mobile = try c.pointee.mobile.string("mobile")
+    } else {
+      mobile = nil
     }
     if c.pointee._username_case.rawValue == 2 {
       username = try c.pointee.username.string("username")
+    } else {
+      username = nil
     }
     password = try c.pointee.password.string("password")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     if let mobile {
       c.pointee._mobile_case = .init(rawValue: 1)
       c.pointee.mobile = arena.binary(mobile)
@@ -70,11 +74,11 @@ extension IdentityV1.LoginResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     user = try WireRead.message(c.pointee.user)
     tokens = try WireRead.message(c.pointee.tokens)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.user = arena.message(user)
     c.pointee.tokens = arena.message(tokens)
     unknownFields.fill(&c.pointee.base, arena)
@@ -101,11 +105,11 @@ extension IdentityV1.GetMeRequest: WireMessage {
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 0)
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
@@ -133,22 +137,30 @@ extension IdentityV1.GetMeResponse: WireMessage {
     user = try WireRead.message(c.pointee.user)
     if c.pointee._agency_case.rawValue == 2 {
       agency = try WireRead.message(c.pointee.agency)
+    } else {
+      agency = nil
     }
     if c.pointee._brand_case.rawValue == 3 {
       brand = try WireRead.message(c.pointee.brand)
+    } else {
+      brand = nil
     }
     if c.pointee._mediator_profile_case.rawValue == 4 {
       mediatorProfile = try WireRead.message(c.pointee.mediator_profile)
+    } else {
+      mediatorProfile = nil
     }
     if c.pointee._shopper_profile_case.rawValue == 5 {
       shopperProfile = try WireRead.message(c.pointee.shopper_profile)
+    } else {
+      shopperProfile = nil
     }
     connections = try WireRead.messages(c.pointee.n_connections, c.pointee.connections)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
     c.pointee.user = arena.message(user)
     if let agency {
       c.pointee._agency_case = .init(rawValue: 2)
@@ -192,11 +204,11 @@ extension IdentityV1.GetSigningKeysRequest: WireMessage {
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 0)
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
@@ -222,11 +234,11 @@ extension IdentityV1.GetSigningKeysResponse: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     keys = try WireRead.messages(c.pointee.n_keys, c.pointee.keys)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.n_keys = keys.count
     c.pointee.keys = arena.messages(keys)
     unknownFields.fill(&c.pointee.base, arena)
@@ -254,11 +266,11 @@ extension IdentityV1.GetPrincipalRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     userId = try c.pointee.user_id.string("userId")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.user_id = arena.binary(userId)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -285,11 +297,11 @@ extension IdentityV1.GetPrincipalResponse: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     principal = try WireRead.message(c.pointee.principal)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.principal = arena.message(principal)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -317,15 +329,19 @@ extension IdentityV1.GetLineageRequest: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     if c.pointee._user_id_case.rawValue == 1 {
       userId = try c.pointee.user_id.string("userId")
+    } else {
+      userId = nil
     }
     if c.pointee._code_case.rawValue == 2 {
       code = try c.pointee.code.string("code")
+    } else {
+      code = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     if let userId {
       c.pointee._user_id_case = .init(rawValue: 1)
       c.pointee.user_id = arena.binary(userId)
@@ -361,15 +377,19 @@ extension IdentityV1.GetLineageResponse: WireMessage {
     subject = try WireRead.message(c.pointee.subject)
     if c.pointee._mediator_case.rawValue == 2 {
       mediator = try WireRead.message(c.pointee.mediator)
+    } else {
+      mediator = nil
     }
     if c.pointee._agency_case.rawValue == 3 {
       agency = try WireRead.message(c.pointee.agency)
+    } else {
+      agency = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.subject = arena.message(subject)
     if let mediator {
       c.pointee._mediator_case = .init(rawValue: 2)

@@ -4,6 +4,7 @@ import Kernel
 
 extension OrderV1.OrderItem {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("title", "title", &title)
     try reader.read("image", "image", &image)
@@ -30,6 +31,7 @@ extension OrderV1.OrderItem {
 
 extension OrderV1.ProofState {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("present", "present", &present)
     try reader.read("version", "version", &version)
@@ -50,6 +52,7 @@ extension OrderV1.ProofState {
 
 extension OrderV1.Proofs {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("order", "order", &order)
     try reader.read("payment", "payment", &payment)
@@ -72,6 +75,7 @@ extension OrderV1.Proofs {
 
 extension OrderV1.VerificationState {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("verified", "verified", &verified)
     try reader.read("verifiedAt", "verified_at", &verifiedAt)
@@ -94,6 +98,7 @@ extension OrderV1.VerificationState {
 
 extension OrderV1.Verification {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("order", "order", &order)
     try reader.read("review", "review", &review)
@@ -114,6 +119,7 @@ extension OrderV1.Verification {
 
 extension OrderV1.Rejection {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("type", "type", &type)
     try reader.read("reason", "reason", &reason)
@@ -136,6 +142,7 @@ extension OrderV1.Rejection {
 
 extension OrderV1.MissingProofRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("type", "type", &type)
     try reader.read("note", "note", &note)
@@ -156,6 +163,7 @@ extension OrderV1.MissingProofRequest {
 
 extension OrderV1.Settlement {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("seq", "seq", &seq)
     try reader.read("mode", "mode", &mode)
@@ -178,6 +186,7 @@ extension OrderV1.Settlement {
 
 extension OrderV1.Order {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("userId", "user_id", &userId)

@@ -500,16 +500,16 @@ extension OrderV1 {
   }
 
   public struct OrderItem: Message {
-    public var title: String = ""
-    public var image: String = ""
-    public var platform: String = ""
-    public var brandName: String = ""
-    public var dealType: CommonV1.DealType = CommonV1.DealType()
-    public var quantity: Int32 = 0
-    public var unitPricePaise: Int64 = 0
+    public var title: String
+    public var image: String
+    public var platform: String
+    public var brandName: String
+    public var dealType: CommonV1.DealType
+    public var quantity: Int32
+    public var unitPricePaise: Int64
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(title: "") }
 
     public init(
       title: String = "", image: String = "", platform: String = "", brandName: String = "",
@@ -526,13 +526,13 @@ extension OrderV1 {
   }
 
   public struct ProofState: Message {
-    public var present: Bool = false
-    public var version: Int32? = nil
-    public var submittedAt: GoogleProtobuf.Timestamp? = nil
-    public var sha256: String? = nil
+    public var present: Bool
+    public var version: Int32?
+    public var submittedAt: GoogleProtobuf.Timestamp?
+    public var sha256: String?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(present: false) }
 
     public init(
       present: Bool = false, version: Int32? = nil, submittedAt: GoogleProtobuf.Timestamp? = nil, sha256: String? = nil
@@ -546,14 +546,14 @@ extension OrderV1 {
 
   /// One member per type of proof.
   public struct Proofs: Message {
-    public var order: OrderV1.ProofState? = nil
-    public var payment: OrderV1.ProofState? = nil
-    public var review: OrderV1.ProofState? = nil
-    public var rating: OrderV1.ProofState? = nil
-    public var returnWindow: OrderV1.ProofState? = nil
+    public var order: OrderV1.ProofState?
+    public var payment: OrderV1.ProofState?
+    public var review: OrderV1.ProofState?
+    public var rating: OrderV1.ProofState?
+    public var returnWindow: OrderV1.ProofState?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(order: nil) }
 
     public init(
       order: OrderV1.ProofState? = nil, payment: OrderV1.ProofState? = nil, review: OrderV1.ProofState? = nil,
@@ -568,14 +568,14 @@ extension OrderV1 {
   }
 
   public struct VerificationState: Message {
-    public var verified: Bool = false
-    public var verifiedAt: GoogleProtobuf.Timestamp? = nil
-    public var verifiedBy: String? = nil
-    public var autoVerified: Bool? = nil
-    public var confidenceScore: Int32? = nil
+    public var verified: Bool
+    public var verifiedAt: GoogleProtobuf.Timestamp?
+    public var verifiedBy: String?
+    public var autoVerified: Bool?
+    public var confidenceScore: Int32?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(verified: false) }
 
     public init(
       verified: Bool = false, verifiedAt: GoogleProtobuf.Timestamp? = nil, verifiedBy: String? = nil,
@@ -591,13 +591,13 @@ extension OrderV1 {
 
   /// One member per step of the review.
   public struct Verification: Message {
-    public var order: OrderV1.VerificationState? = nil
-    public var review: OrderV1.VerificationState? = nil
-    public var rating: OrderV1.VerificationState? = nil
-    public var returnWindow: OrderV1.VerificationState? = nil
+    public var order: OrderV1.VerificationState?
+    public var review: OrderV1.VerificationState?
+    public var rating: OrderV1.VerificationState?
+    public var returnWindow: OrderV1.VerificationState?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(order: nil) }
 
     public init(
       order: OrderV1.VerificationState? = nil, review: OrderV1.VerificationState? = nil,
@@ -611,14 +611,14 @@ extension OrderV1 {
   }
 
   public struct Rejection: Message {
-    public var type: OrderV1.ProofType = OrderV1.ProofType()
-    public var reason: String = ""
-    public var at: GoogleProtobuf.Timestamp? = nil
-    public var by: String = ""
-    public var final: Bool = false
+    public var type: OrderV1.ProofType
+    public var reason: String
+    public var at: GoogleProtobuf.Timestamp?
+    public var by: String
+    public var final: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(type: OrderV1.ProofType()) }
 
     public init(
       type: OrderV1.ProofType = OrderV1.ProofType(), reason: String = "", at: GoogleProtobuf.Timestamp? = nil,
@@ -633,13 +633,13 @@ extension OrderV1 {
   }
 
   public struct MissingProofRequest: Message {
-    public var type: OrderV1.ProofType = OrderV1.ProofType()
-    public var note: String? = nil
-    public var requestedAt: GoogleProtobuf.Timestamp? = nil
-    public var requestedBy: String = ""
+    public var type: OrderV1.ProofType
+    public var note: String?
+    public var requestedAt: GoogleProtobuf.Timestamp?
+    public var requestedBy: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(type: OrderV1.ProofType()) }
 
     public init(
       type: OrderV1.ProofType = OrderV1.ProofType(), note: String? = nil, requestedAt: GoogleProtobuf.Timestamp? = nil,
@@ -653,14 +653,14 @@ extension OrderV1 {
   }
 
   public struct Settlement: Message {
-    public var seq: Int32 = 0
-    public var mode: OrderV1.SettlementMode = OrderV1.SettlementMode()
-    public var ref: String? = nil
-    public var settledAt: GoogleProtobuf.Timestamp? = nil
-    public var settledBy: String = ""
+    public var seq: Int32
+    public var mode: OrderV1.SettlementMode
+    public var ref: String?
+    public var settledAt: GoogleProtobuf.Timestamp?
+    public var settledBy: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(seq: 0) }
 
     public init(
       seq: Int32 = 0, mode: OrderV1.SettlementMode = OrderV1.SettlementMode(), ref: String? = nil,
@@ -676,53 +676,53 @@ extension OrderV1 {
 
   /// A shopper's claim for cashback. Fields that the caller may not see are absent.
   public struct Order: Message {
-    public var id: String = ""
-    public var userId: String? = nil
+    public var id: String
+    public var userId: String?
     /// The campaign's owner, who pays.
-    public var brandUserId: String = ""
-    public var campaignId: String = ""
-    public var dealId: String = ""
-    public var mediatorCode: String = ""
-    public var agencyCode: String = ""
-    public var agencyName: String = ""
-    public var buyerName: String? = nil
-    public var buyerMobile: String? = nil
-    public var brandName: String = ""
-    public var item: OrderV1.OrderItem? = nil
-    public var totalPaise: Int64 = 0
-    public var commissionPaise: Int64? = nil
-    public var payoutPaise: Int64? = nil
-    public var marginPaise: Int64? = nil
-    public var platformFeePaise: Int64? = nil
-    public var returnWindowDays: Int32 = 0
-    public var workflowStatus: OrderV1.WorkflowStatus = OrderV1.WorkflowStatus()
-    public var status: OrderV1.DeliveryStatus = OrderV1.DeliveryStatus()
-    public var paymentStatus: OrderV1.PaymentStatus = OrderV1.PaymentStatus()
-    public var affiliateStatus: OrderV1.AffiliateStatus = OrderV1.AffiliateStatus()
-    public var claimActive: Bool = false
-    public var frozen: Bool = false
-    public var frozenReasons: [String] = []
-    public var externalOrderId: String? = nil
-    public var proofs: OrderV1.Proofs? = nil
-    public var verification: OrderV1.Verification? = nil
-    public var rejection: OrderV1.Rejection? = nil
-    public var reproofDeadline: GoogleProtobuf.Timestamp? = nil
-    public var missingProofRequests: [OrderV1.MissingProofRequest] = []
-    public var orderedAt: GoogleProtobuf.Timestamp? = nil
-    public var approvedAt: GoogleProtobuf.Timestamp? = nil
-    public var coolingEndsAt: GoogleProtobuf.Timestamp? = nil
-    public var fundsHold: OrderV1.FundsHold = OrderV1.FundsHold()
-    public var settlement: OrderV1.Settlement? = nil
-    public var version: Int64 = 0
-    public var createdAt: GoogleProtobuf.Timestamp? = nil
-    public var updatedAt: GoogleProtobuf.Timestamp? = nil
-    public var orderDate: GoogleProtobuf.Timestamp? = nil
-    public var soldBy: String? = nil
-    public var extractedProductName: String? = nil
-    public var reviewerName: String? = nil
+    public var brandUserId: String
+    public var campaignId: String
+    public var dealId: String
+    public var mediatorCode: String
+    public var agencyCode: String
+    public var agencyName: String
+    public var buyerName: String?
+    public var buyerMobile: String?
+    public var brandName: String
+    public var item: OrderV1.OrderItem?
+    public var totalPaise: Int64
+    public var commissionPaise: Int64?
+    public var payoutPaise: Int64?
+    public var marginPaise: Int64?
+    public var platformFeePaise: Int64?
+    public var returnWindowDays: Int32
+    public var workflowStatus: OrderV1.WorkflowStatus
+    public var status: OrderV1.DeliveryStatus
+    public var paymentStatus: OrderV1.PaymentStatus
+    public var affiliateStatus: OrderV1.AffiliateStatus
+    public var claimActive: Bool
+    public var frozen: Bool
+    public var frozenReasons: [String]
+    public var externalOrderId: String?
+    public var proofs: OrderV1.Proofs?
+    public var verification: OrderV1.Verification?
+    public var rejection: OrderV1.Rejection?
+    public var reproofDeadline: GoogleProtobuf.Timestamp?
+    public var missingProofRequests: [OrderV1.MissingProofRequest]
+    public var orderedAt: GoogleProtobuf.Timestamp?
+    public var approvedAt: GoogleProtobuf.Timestamp?
+    public var coolingEndsAt: GoogleProtobuf.Timestamp?
+    public var fundsHold: OrderV1.FundsHold
+    public var settlement: OrderV1.Settlement?
+    public var version: Int64
+    public var createdAt: GoogleProtobuf.Timestamp?
+    public var updatedAt: GoogleProtobuf.Timestamp?
+    public var orderDate: GoogleProtobuf.Timestamp?
+    public var soldBy: String?
+    public var extractedProductName: String?
+    public var reviewerName: String?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", userId: String? = nil, brandUserId: String = "", campaignId: String = "", dealId: String = "",

@@ -30,11 +30,11 @@ extension OrderV1.OrderItem: WireMessage {
     dealType = WireRead.enumeration(c.pointee.deal_type)
     quantity = c.pointee.quantity
     unitPricePaise = c.pointee.unit_price_paise
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 7)
     c.pointee.title = arena.binary(title)
     c.pointee.image = arena.binary(image)
     c.pointee.platform = arena.binary(platform)
@@ -69,16 +69,20 @@ extension OrderV1.ProofState: WireMessage {
     present = c.pointee.present != 0
     if c.pointee._version_case.rawValue == 2 {
       version = c.pointee.version
+    } else {
+      version = nil
     }
     submittedAt = try WireRead.message(c.pointee.submitted_at)
     if c.pointee._sha256_case.rawValue == 4 {
       sha256 = try c.pointee.sha256.string("sha256")
+    } else {
+      sha256 = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
     c.pointee.present = present ? 1 : 0
     if let version {
       c.pointee._version_case = .init(rawValue: 2)
@@ -118,11 +122,11 @@ extension OrderV1.Proofs: WireMessage {
     review = try WireRead.message(c.pointee.review)
     rating = try WireRead.message(c.pointee.rating)
     returnWindow = try WireRead.message(c.pointee.return_window)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.order = arena.message(order)
     c.pointee.payment = arena.message(payment)
     c.pointee.review = arena.message(review)
@@ -156,18 +160,24 @@ extension OrderV1.VerificationState: WireMessage {
     verifiedAt = try WireRead.message(c.pointee.verified_at)
     if c.pointee._verified_by_case.rawValue == 3 {
       verifiedBy = try c.pointee.verified_by.string("verifiedBy")
+    } else {
+      verifiedBy = nil
     }
     if c.pointee._auto_verified_case.rawValue == 4 {
       autoVerified = c.pointee.auto_verified != 0
+    } else {
+      autoVerified = nil
     }
     if c.pointee._confidence_score_case.rawValue == 5 {
       confidenceScore = c.pointee.confidence_score
+    } else {
+      confidenceScore = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.verified = verified ? 1 : 0
     c.pointee.verified_at = arena.message(verifiedAt)
     if let verifiedBy {
@@ -210,11 +220,11 @@ extension OrderV1.Verification: WireMessage {
     review = try WireRead.message(c.pointee.review)
     rating = try WireRead.message(c.pointee.rating)
     returnWindow = try WireRead.message(c.pointee.return_window)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
     c.pointee.order = arena.message(order)
     c.pointee.review = arena.message(review)
     c.pointee.rating = arena.message(rating)
@@ -248,11 +258,11 @@ extension OrderV1.Rejection: WireMessage {
     at = try WireRead.message(c.pointee.at)
     by = try c.pointee.by.string("by")
     final = c.pointee.final != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.type = WireWrite.enumeration(type)
     c.pointee.reason = arena.binary(reason)
     c.pointee.at = arena.message(at)
@@ -285,14 +295,16 @@ extension OrderV1.MissingProofRequest: WireMessage {
     type = WireRead.enumeration(c.pointee.type)
     if c.pointee._note_case.rawValue == 2 {
       note = try c.pointee.note.string("note")
+    } else {
+      note = nil
     }
     requestedAt = try WireRead.message(c.pointee.requested_at)
     requestedBy = try c.pointee.requested_by.string("requestedBy")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
     c.pointee.type = WireWrite.enumeration(type)
     if let note {
       c.pointee._note_case = .init(rawValue: 2)
@@ -328,14 +340,16 @@ extension OrderV1.Settlement: WireMessage {
     mode = WireRead.enumeration(c.pointee.mode)
     if c.pointee._ref_case.rawValue == 3 {
       ref = try c.pointee.ref.string("ref")
+    } else {
+      ref = nil
     }
     settledAt = try WireRead.message(c.pointee.settled_at)
     settledBy = try c.pointee.settled_by.string("settledBy")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.seq = seq
     c.pointee.mode = WireWrite.enumeration(mode)
     if let ref {
@@ -371,6 +385,8 @@ extension OrderV1.Order: WireMessage {
     id = try c.pointee.id.string("id")
     if c.pointee._user_id_case.rawValue == 2 {
       userId = try c.pointee.user_id.string("userId")
+    } else {
+      userId = nil
     }
     brandUserId = try c.pointee.brand_user_id.string("brandUserId")
     campaignId = try c.pointee.campaign_id.string("campaignId")
@@ -380,24 +396,36 @@ extension OrderV1.Order: WireMessage {
     agencyName = try c.pointee.agency_name.string("agencyName")
     if c.pointee._buyer_name_case.rawValue == 9 {
       buyerName = try c.pointee.buyer_name.string("buyerName")
+    } else {
+      buyerName = nil
     }
     if c.pointee._buyer_mobile_case.rawValue == 10 {
       buyerMobile = try c.pointee.buyer_mobile.string("buyerMobile")
+    } else {
+      buyerMobile = nil
     }
     brandName = try c.pointee.brand_name.string("brandName")
     item = try WireRead.message(c.pointee.item)
     totalPaise = c.pointee.total_paise
     if c.pointee._commission_paise_case.rawValue == 14 {
       commissionPaise = c.pointee.commission_paise
+    } else {
+      commissionPaise = nil
     }
     if c.pointee._payout_paise_case.rawValue == 15 {
       payoutPaise = c.pointee.payout_paise
+    } else {
+      payoutPaise = nil
     }
     if c.pointee._margin_paise_case.rawValue == 16 {
       marginPaise = c.pointee.margin_paise
+    } else {
+      marginPaise = nil
     }
     if c.pointee._platform_fee_paise_case.rawValue == 17 {
       platformFeePaise = c.pointee.platform_fee_paise
+    } else {
+      platformFeePaise = nil
     }
     returnWindowDays = c.pointee.return_window_days
     workflowStatus = WireRead.enumeration(c.pointee.workflow_status)
@@ -409,11 +437,15 @@ extension OrderV1.Order: WireMessage {
     frozenReasons = try WireRead.strings(c.pointee.n_frozen_reasons, c.pointee.frozen_reasons, "frozenReasons")
     if c.pointee._external_order_id_case.rawValue == 26 {
       externalOrderId = try c.pointee.external_order_id.string("externalOrderId")
+    } else {
+      externalOrderId = nil
     }
     proofs = try WireRead.message(c.pointee.proofs)
     verification = try WireRead.message(c.pointee.verification)
     if c.pointee._rejection_case.rawValue == 29 {
       rejection = try WireRead.message(c.pointee.rejection)
+    } else {
+      rejection = nil
     }
     reproofDeadline = try WireRead.message(c.pointee.reproof_deadline)
     missingProofRequests = try WireRead.messages(c.pointee.n_missing_proof_requests, c.pointee.missing_proof_requests)
@@ -423,6 +455,8 @@ extension OrderV1.Order: WireMessage {
     fundsHold = WireRead.enumeration(c.pointee.funds_hold)
     if c.pointee._settlement_case.rawValue == 36 {
       settlement = try WireRead.message(c.pointee.settlement)
+    } else {
+      settlement = nil
     }
     version = c.pointee.version
     createdAt = try WireRead.message(c.pointee.created_at)
@@ -430,18 +464,24 @@ extension OrderV1.Order: WireMessage {
     orderDate = try WireRead.message(c.pointee.order_date)
     if c.pointee._sold_by_case.rawValue == 41 {
       soldBy = try c.pointee.sold_by.string("soldBy")
+    } else {
+      soldBy = nil
     }
     if c.pointee._extracted_product_name_case.rawValue == 42 {
       extractedProductName = try c.pointee.extracted_product_name.string("extractedProductName")
+    } else {
+      extractedProductName = nil
     }
     if c.pointee._reviewer_name_case.rawValue == 43 {
       reviewerName = try c.pointee.reviewer_name.string("reviewerName")
+    } else {
+      reviewerName = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 43)
     c.pointee.id = arena.binary(id)
     if let userId {
       c.pointee._user_id_case = .init(rawValue: 2)

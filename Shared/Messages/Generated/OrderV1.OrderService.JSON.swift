@@ -4,6 +4,7 @@ import Kernel
 
 extension OrderV1.CreateOrderRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("requestId", "request_id", &requestId)
     try reader.read("dealId", "deal_id", &dealId)
@@ -40,6 +41,7 @@ extension OrderV1.CreateOrderRequest {
 
 extension OrderV1.CreateOrderResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("order", "order", &order)
     try reader.read("replayed", "replayed", &replayed)
@@ -56,6 +58,7 @@ extension OrderV1.CreateOrderResponse {
 
 extension OrderV1.GetOrderRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.finish()
@@ -70,6 +73,7 @@ extension OrderV1.GetOrderRequest {
 
 extension OrderV1.GetOrderResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("order", "order", &order)
     try reader.finish()
@@ -84,6 +88,7 @@ extension OrderV1.GetOrderResponse {
 
 extension OrderV1.VerifyPurchaseRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("requestId", "request_id", &requestId)
     try reader.read("orderId", "order_id", &orderId)
@@ -100,6 +105,7 @@ extension OrderV1.VerifyPurchaseRequest {
 
 extension OrderV1.VerifyPurchaseResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("approved", "approved", &approved)
     try reader.read("reason", "reason", &reason)
@@ -124,6 +130,7 @@ extension OrderV1.VerifyPurchaseResponse {
 
 extension OrderV1.VerifyAllRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("requestId", "request_id", &requestId)
     try reader.read("orderId", "order_id", &orderId)
@@ -140,6 +147,7 @@ extension OrderV1.VerifyAllRequest {
 
 extension OrderV1.VerifyAllResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("approved", "approved", &approved)
     try reader.read("reason", "reason", &reason)
@@ -164,6 +172,7 @@ extension OrderV1.VerifyAllResponse {
 
 extension OrderV1.SettleOrderRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("requestId", "request_id", &requestId)
     try reader.read("orderId", "order_id", &orderId)
@@ -186,6 +195,7 @@ extension OrderV1.SettleOrderRequest {
 
 extension OrderV1.SettleOrderResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("outcome", "outcome", &outcome)
     try reader.read("order", "order", &order)

@@ -2,23 +2,23 @@
 
 extension OrderV1 {
   public struct CreateOrderRequest: RequestIdentified {
-    public var requestId: String = ""
-    public var dealId: String = ""
-    public var preOrderId: String? = nil
-    public var externalOrderId: String = ""
-    public var quantity: Int32 = 0
+    public var requestId: String
+    public var dealId: String
+    public var preOrderId: String?
+    public var externalOrderId: String
+    public var quantity: Int32
     /// 1 to MAX_PRICE_PAISE.
-    public var unitPricePaise: Int64 = 0
-    public var purchaseProof: CommonV1.Image? = nil
-    public var paymentProof: CommonV1.Image? = nil
+    public var unitPricePaise: Int64
+    public var purchaseProof: CommonV1.Image?
+    public var paymentProof: CommonV1.Image?
     /// At most a day ahead.
-    public var orderDate: GoogleProtobuf.Timestamp? = nil
-    public var soldBy: String? = nil
-    public var extractedProductName: String? = nil
-    public var reviewerName: String? = nil
+    public var orderDate: GoogleProtobuf.Timestamp?
+    public var soldBy: String?
+    public var extractedProductName: String?
+    public var reviewerName: String?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(requestId: "") }
 
     public init(
       requestId: String = "", dealId: String = "", preOrderId: String? = nil, externalOrderId: String = "",
@@ -42,11 +42,11 @@ extension OrderV1 {
   }
 
   public struct CreateOrderResponse: ReplayMarked {
-    public var order: OrderV1.Order? = nil
-    public var replayed: Bool = false
+    public var order: OrderV1.Order?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(order: nil) }
 
     public init(order: OrderV1.Order? = nil, replayed: Bool = false) {
       self.order = order
@@ -55,10 +55,10 @@ extension OrderV1 {
   }
 
   public struct GetOrderRequest: Message {
-    public var orderId: String = ""
+    public var orderId: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(orderId: String = "") {
       self.orderId = orderId
@@ -66,10 +66,10 @@ extension OrderV1 {
   }
 
   public struct GetOrderResponse: Message {
-    public var order: OrderV1.Order? = nil
+    public var order: OrderV1.Order?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(order: nil) }
 
     public init(order: OrderV1.Order? = nil) {
       self.order = order
@@ -77,11 +77,11 @@ extension OrderV1 {
   }
 
   public struct VerifyPurchaseRequest: RequestIdentified {
-    public var requestId: String = ""
-    public var orderId: String = ""
+    public var requestId: String
+    public var orderId: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(requestId: "") }
 
     public init(requestId: String = "", orderId: String = "") {
       self.requestId = requestId
@@ -90,15 +90,15 @@ extension OrderV1 {
   }
 
   public struct VerifyPurchaseResponse: ReplayMarked {
-    public var approved: Bool = false
-    public var reason: String? = nil
-    public var missingProofs: [OrderV1.ProofType] = []
-    public var missingVerifications: [OrderV1.ProofType] = []
-    public var order: OrderV1.Order? = nil
-    public var replayed: Bool = false
+    public var approved: Bool
+    public var reason: String?
+    public var missingProofs: [OrderV1.ProofType]
+    public var missingVerifications: [OrderV1.ProofType]
+    public var order: OrderV1.Order?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(approved: false) }
 
     public init(
       approved: Bool = false, reason: String? = nil, missingProofs: [OrderV1.ProofType] = [],
@@ -114,11 +114,11 @@ extension OrderV1 {
   }
 
   public struct VerifyAllRequest: RequestIdentified {
-    public var requestId: String = ""
-    public var orderId: String = ""
+    public var requestId: String
+    public var orderId: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(requestId: "") }
 
     public init(requestId: String = "", orderId: String = "") {
       self.requestId = requestId
@@ -127,15 +127,15 @@ extension OrderV1 {
   }
 
   public struct VerifyAllResponse: ReplayMarked {
-    public var approved: Bool = false
-    public var reason: String? = nil
-    public var missingProofs: [OrderV1.ProofType] = []
-    public var missingVerifications: [OrderV1.ProofType] = []
-    public var order: OrderV1.Order? = nil
-    public var replayed: Bool = false
+    public var approved: Bool
+    public var reason: String?
+    public var missingProofs: [OrderV1.ProofType]
+    public var missingVerifications: [OrderV1.ProofType]
+    public var order: OrderV1.Order?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(approved: false) }
 
     public init(
       approved: Bool = false, reason: String? = nil, missingProofs: [OrderV1.ProofType] = [],
@@ -151,16 +151,16 @@ extension OrderV1 {
   }
 
   public struct SettleOrderRequest: RequestIdentified {
-    public var requestId: String = ""
-    public var orderId: String = ""
+    public var requestId: String
+    public var orderId: String
     /// wallet unless given.
-    public var mode: OrderV1.SettlementMode? = nil
-    public var settlementRef: String? = nil
+    public var mode: OrderV1.SettlementMode?
+    public var settlementRef: String?
     /// Staff only.
-    public var overrideCooling: Bool? = nil
+    public var overrideCooling: Bool?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(requestId: "") }
 
     public init(
       requestId: String = "", orderId: String = "", mode: OrderV1.SettlementMode? = nil, settlementRef: String? = nil,
@@ -175,12 +175,12 @@ extension OrderV1 {
   }
 
   public struct SettleOrderResponse: ReplayMarked {
-    public var outcome: OrderV1.SettlementOutcome = OrderV1.SettlementOutcome()
-    public var order: OrderV1.Order? = nil
-    public var replayed: Bool = false
+    public var outcome: OrderV1.SettlementOutcome
+    public var order: OrderV1.Order?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(outcome: OrderV1.SettlementOutcome()) }
 
     public init(
       outcome: OrderV1.SettlementOutcome = OrderV1.SettlementOutcome(), order: OrderV1.Order? = nil,

@@ -27,6 +27,8 @@ extension OrderV1.CreateOrderRequest: WireMessage {
     dealId = try c.pointee.deal_id.string("dealId")
     if c.pointee._pre_order_id_case.rawValue == 3 {
       preOrderId = try c.pointee.pre_order_id.string("preOrderId")
+    } else {
+      preOrderId = nil
     }
     externalOrderId = try c.pointee.external_order_id.string("externalOrderId")
     quantity = c.pointee.quantity
@@ -36,18 +38,24 @@ extension OrderV1.CreateOrderRequest: WireMessage {
     orderDate = try WireRead.message(c.pointee.order_date)
     if c.pointee._sold_by_case.rawValue == 10 {
       soldBy = try c.pointee.sold_by.string("soldBy")
+    } else {
+      soldBy = nil
     }
     if c.pointee._extracted_product_name_case.rawValue == 11 {
       extractedProductName = try c.pointee.extracted_product_name.string("extractedProductName")
+    } else {
+      extractedProductName = nil
     }
     if c.pointee._reviewer_name_case.rawValue == 12 {
       reviewerName = try c.pointee.reviewer_name.string("reviewerName")
+    } else {
+      reviewerName = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 12)
     c.pointee.request_id = arena.binary(requestId)
     c.pointee.deal_id = arena.binary(dealId)
     if let preOrderId {
@@ -98,11 +106,11 @@ extension OrderV1.CreateOrderResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     order = try WireRead.message(c.pointee.order)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.order = arena.message(order)
     c.pointee.replayed = replayed ? 1 : 0
     unknownFields.fill(&c.pointee.base, arena)
@@ -130,11 +138,11 @@ extension OrderV1.GetOrderRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     orderId = try c.pointee.order_id.string("orderId")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.order_id = arena.binary(orderId)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -161,11 +169,11 @@ extension OrderV1.GetOrderResponse: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     order = try WireRead.message(c.pointee.order)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.order = arena.message(order)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -193,11 +201,11 @@ extension OrderV1.VerifyPurchaseRequest: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     requestId = try c.pointee.request_id.string("requestId")
     orderId = try c.pointee.order_id.string("orderId")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.request_id = arena.binary(requestId)
     c.pointee.order_id = arena.binary(orderId)
     unknownFields.fill(&c.pointee.base, arena)
@@ -227,16 +235,18 @@ extension OrderV1.VerifyPurchaseResponse: WireMessage {
     approved = c.pointee.approved != 0
     if c.pointee._reason_case.rawValue == 2 {
       reason = try c.pointee.reason.string("reason")
+    } else {
+      reason = nil
     }
     missingProofs = WireRead.enumerations(c.pointee.n_missing_proofs, c.pointee.missing_proofs)
     missingVerifications = WireRead.enumerations(c.pointee.n_missing_verifications, c.pointee.missing_verifications)
     order = try WireRead.message(c.pointee.order)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
     c.pointee.approved = approved ? 1 : 0
     if let reason {
       c.pointee._reason_case = .init(rawValue: 2)
@@ -274,11 +284,11 @@ extension OrderV1.VerifyAllRequest: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     requestId = try c.pointee.request_id.string("requestId")
     orderId = try c.pointee.order_id.string("orderId")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.request_id = arena.binary(requestId)
     c.pointee.order_id = arena.binary(orderId)
     unknownFields.fill(&c.pointee.base, arena)
@@ -308,16 +318,18 @@ extension OrderV1.VerifyAllResponse: WireMessage {
     approved = c.pointee.approved != 0
     if c.pointee._reason_case.rawValue == 2 {
       reason = try c.pointee.reason.string("reason")
+    } else {
+      reason = nil
     }
     missingProofs = WireRead.enumerations(c.pointee.n_missing_proofs, c.pointee.missing_proofs)
     missingVerifications = WireRead.enumerations(c.pointee.n_missing_verifications, c.pointee.missing_verifications)
     order = try WireRead.message(c.pointee.order)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
     c.pointee.approved = approved ? 1 : 0
     if let reason {
       c.pointee._reason_case = .init(rawValue: 2)
@@ -357,18 +369,24 @@ extension OrderV1.SettleOrderRequest: WireMessage {
     orderId = try c.pointee.order_id.string("orderId")
     if c.pointee._mode_case.rawValue == 3 {
       mode = WireRead.enumeration(c.pointee.mode)
+    } else {
+      mode = nil
     }
     if c.pointee._settlement_ref_case.rawValue == 4 {
       settlementRef = try c.pointee.settlement_ref.string("settlementRef")
+    } else {
+      settlementRef = nil
     }
     if c.pointee._override_cooling_case.rawValue == 5 {
       overrideCooling = c.pointee.override_cooling != 0
+    } else {
+      overrideCooling = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.request_id = arena.binary(requestId)
     c.pointee.order_id = arena.binary(orderId)
     if let mode {
@@ -410,11 +428,11 @@ extension OrderV1.SettleOrderResponse: WireMessage {
     outcome = WireRead.enumeration(c.pointee.outcome)
     order = try WireRead.message(c.pointee.order)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.outcome = WireWrite.enumeration(outcome)
     c.pointee.order = arena.message(order)
     c.pointee.replayed = replayed ? 1 : 0

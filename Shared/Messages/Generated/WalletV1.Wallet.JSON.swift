@@ -4,6 +4,7 @@ import Kernel
 
 extension WalletV1.Wallet {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
@@ -36,6 +37,7 @@ extension WalletV1.Wallet {
 
 extension WalletV1.Transaction {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("id", "id", &id)
     try reader.read("postingId", "posting_id", &postingId)
@@ -90,6 +92,7 @@ extension WalletV1.Transaction {
 
 extension WalletV1.Hold {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.read("seq", "seq", &seq)

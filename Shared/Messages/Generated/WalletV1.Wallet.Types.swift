@@ -372,24 +372,24 @@ extension WalletV1 {
   }
 
   public struct Wallet: Message {
-    public var id: String = ""
-    public var ownerUserId: String = ""
-    public var ownerKind: CommonV1.OwnerKind = CommonV1.OwnerKind()
+    public var id: String
+    public var ownerUserId: String
+    public var ownerKind: CommonV1.OwnerKind
     /// Always "INR".
-    public var currency: String = ""
+    public var currency: String
     /// Spendable.
-    public var availablePaise: Int64 = 0
+    public var availablePaise: Int64
     /// Expected income; a memo, not money.
-    public var pendingPaise: Int64 = 0
+    public var pendingPaise: Int64
     /// Own money set aside.
-    public var lockedPaise: Int64 = 0
+    public var lockedPaise: Int64
     /// Postings that touched the wallet.
-    public var version: Int64 = 0
-    public var createdAt: GoogleProtobuf.Timestamp? = nil
-    public var updatedAt: GoogleProtobuf.Timestamp? = nil
+    public var version: Int64
+    public var createdAt: GoogleProtobuf.Timestamp?
+    public var updatedAt: GoogleProtobuf.Timestamp?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", ownerUserId: String = "", ownerKind: CommonV1.OwnerKind = CommonV1.OwnerKind(),
@@ -411,34 +411,34 @@ extension WalletV1 {
 
   /// One leg of a posting: a row of the ledger.
   public struct Transaction: Message {
-    public var id: String = ""
+    public var id: String
     /// Groups the legs of one posting.
-    public var postingId: String = ""
-    public var type: WalletV1.TransactionType = WalletV1.TransactionType()
-    public var status: WalletV1.TransactionStatus = WalletV1.TransactionStatus()
-    public var account: WalletV1.Account = WalletV1.Account()
+    public var postingId: String
+    public var type: WalletV1.TransactionType
+    public var status: WalletV1.TransactionStatus
+    public var account: WalletV1.Account
     /// Absent on external legs.
-    public var walletId: String? = nil
-    public var ownerUserId: String? = nil
-    public var bucket: WalletV1.Bucket? = nil
-    public var direction: WalletV1.Direction = WalletV1.Direction()
+    public var walletId: String?
+    public var ownerUserId: String?
+    public var bucket: WalletV1.Bucket?
+    public var direction: WalletV1.Direction
     /// At least 1.
-    public var amountPaise: Int64 = 0
-    public var balanceAfterPaise: Int64? = nil
-    public var walletVersionAfter: Int64? = nil
+    public var amountPaise: Int64
+    public var balanceAfterPaise: Int64?
+    public var walletVersionAfter: Int64?
     /// Describes money that did not move.
-    public var memo: Bool = false
-    public var orderId: String? = nil
-    public var campaignId: String? = nil
-    public var payoutId: String? = nil
-    public var fromUserId: String? = nil
-    public var toUserId: String? = nil
-    public var settlementSeq: Int32? = nil
-    public var metadata: GoogleProtobuf.Struct? = nil
-    public var createdAt: GoogleProtobuf.Timestamp? = nil
+    public var memo: Bool
+    public var orderId: String?
+    public var campaignId: String?
+    public var payoutId: String?
+    public var fromUserId: String?
+    public var toUserId: String?
+    public var settlementSeq: Int32?
+    public var metadata: GoogleProtobuf.Struct?
+    public var createdAt: GoogleProtobuf.Timestamp?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(id: "") }
 
     public init(
       id: String = "", postingId: String = "", type: WalletV1.TransactionType = WalletV1.TransactionType(),
@@ -475,14 +475,14 @@ extension WalletV1 {
 
   /// Owner money that is locked for an approved order.
   public struct Hold: Message {
-    public var orderId: String = ""
-    public var seq: Int32 = 0
+    public var orderId: String
+    public var seq: Int32
     /// 0 when the number was closed before any hold arrived.
-    public var amountPaise: Int64 = 0
-    public var state: WalletV1.HoldState = WalletV1.HoldState()
+    public var amountPaise: Int64
+    public var state: WalletV1.HoldState
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(
       orderId: String = "", seq: Int32 = 0, amountPaise: Int64 = 0, state: WalletV1.HoldState = WalletV1.HoldState()

@@ -33,11 +33,11 @@ extension WalletV1.Wallet: WireMessage {
     version = c.pointee.version
     createdAt = try WireRead.message(c.pointee.created_at)
     updatedAt = try WireRead.message(c.pointee.updated_at)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 10)
     c.pointee.id = arena.binary(id)
     c.pointee.owner_user_id = arena.binary(ownerUserId)
     c.pointee.owner_kind = WireWrite.enumeration(ownerKind)
@@ -79,47 +79,69 @@ extension WalletV1.Transaction: WireMessage {
     account = WireRead.enumeration(c.pointee.account)
     if c.pointee._wallet_id_case.rawValue == 6 {
       walletId = try c.pointee.wallet_id.string("walletId")
+    } else {
+      walletId = nil
     }
     if c.pointee._owner_user_id_case.rawValue == 7 {
       ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
+    } else {
+      ownerUserId = nil
     }
     if c.pointee._bucket_case.rawValue == 8 {
       bucket = WireRead.enumeration(c.pointee.bucket)
+    } else {
+      bucket = nil
     }
     direction = WireRead.enumeration(c.pointee.direction)
     amountPaise = c.pointee.amount_paise
     if c.pointee._balance_after_paise_case.rawValue == 11 {
       balanceAfterPaise = c.pointee.balance_after_paise
+    } else {
+      balanceAfterPaise = nil
     }
     if c.pointee._wallet_version_after_case.rawValue == 12 {
       walletVersionAfter = c.pointee.wallet_version_after
+    } else {
+      walletVersionAfter = nil
     }
     memo = c.pointee.memo != 0
     if c.pointee._order_id_case.rawValue == 14 {
       orderId = try c.pointee.order_id.string("orderId")
+    } else {
+      orderId = nil
     }
     if c.pointee._campaign_id_case.rawValue == 15 {
       campaignId = try c.pointee.campaign_id.string("campaignId")
+    } else {
+      campaignId = nil
     }
     if c.pointee._payout_id_case.rawValue == 16 {
       payoutId = try c.pointee.payout_id.string("payoutId")
+    } else {
+      payoutId = nil
     }
     if c.pointee._from_user_id_case.rawValue == 17 {
       fromUserId = try c.pointee.from_user_id.string("fromUserId")
+    } else {
+      fromUserId = nil
     }
     if c.pointee._to_user_id_case.rawValue == 18 {
       toUserId = try c.pointee.to_user_id.string("toUserId")
+    } else {
+      toUserId = nil
     }
     if c.pointee._settlement_seq_case.rawValue == 19 {
       settlementSeq = c.pointee.settlement_seq
+    } else {
+      settlementSeq = nil
     }
     metadata = try WireRead.message(c.pointee.metadata)
     createdAt = try WireRead.message(c.pointee.created_at)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 21)
     c.pointee.id = arena.binary(id)
     c.pointee.posting_id = arena.binary(postingId)
     c.pointee.type = WireWrite.enumeration(type)
@@ -202,11 +224,11 @@ extension WalletV1.Hold: WireMessage {
     seq = c.pointee.seq
     amountPaise = c.pointee.amount_paise
     state = WireRead.enumeration(c.pointee.state)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.seq = seq
     c.pointee.amount_paise = amountPaise

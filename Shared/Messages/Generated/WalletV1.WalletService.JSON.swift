@@ -4,6 +4,7 @@ import Kernel
 
 extension WalletV1.GetWalletRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
     try reader.finish()
@@ -18,6 +19,7 @@ extension WalletV1.GetWalletRequest {
 
 extension WalletV1.GetWalletResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("wallet", "wallet", &wallet)
     try reader.finish()
@@ -32,6 +34,7 @@ extension WalletV1.GetWalletResponse {
 
 extension WalletV1.ListTransactionsRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("pageSize", "page_size", &pageSize)
     try reader.read("cursor", "cursor", &cursor)
@@ -66,6 +69,7 @@ extension WalletV1.ListTransactionsRequest {
 
 extension WalletV1.ListTransactionsResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("items", "items", &items)
     try reader.read("nextCursor", "next_cursor", &nextCursor)
@@ -84,6 +88,7 @@ extension WalletV1.ListTransactionsResponse {
 
 extension WalletV1.DepositRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("requestId", "request_id", &requestId)
     try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
@@ -104,6 +109,7 @@ extension WalletV1.DepositRequest {
 
 extension WalletV1.DepositResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("wallet", "wallet", &wallet)
     try reader.read("transaction", "transaction", &transaction)
@@ -122,6 +128,7 @@ extension WalletV1.DepositResponse {
 
 extension WalletV1.EnsureWalletRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
     try reader.read("ownerKind", "owner_kind", &ownerKind)
@@ -138,6 +145,7 @@ extension WalletV1.EnsureWalletRequest {
 
 extension WalletV1.EnsureWalletResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("wallet", "wallet", &wallet)
     try reader.finish()
@@ -152,6 +160,7 @@ extension WalletV1.EnsureWalletResponse {
 
 extension WalletV1.LockOrderFundsRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.read("holdSeq", "hold_seq", &holdSeq)
@@ -182,6 +191,7 @@ extension WalletV1.LockOrderFundsRequest {
 
 extension WalletV1.LockOrderFundsResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("hold", "hold", &hold)
     try reader.read("replayed", "replayed", &replayed)
@@ -198,6 +208,7 @@ extension WalletV1.LockOrderFundsResponse {
 
 extension WalletV1.ReleaseOrderFundsRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.read("holdSeq", "hold_seq", &holdSeq)
@@ -216,6 +227,7 @@ extension WalletV1.ReleaseOrderFundsRequest {
 
 extension WalletV1.ReleaseOrderFundsResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("hold", "hold", &hold)
     try reader.read("replayed", "replayed", &replayed)
@@ -232,6 +244,7 @@ extension WalletV1.ReleaseOrderFundsResponse {
 
 extension WalletV1.SettleOrderFundsRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.read("settlementSeq", "settlement_seq", &settlementSeq)
@@ -268,6 +281,7 @@ extension WalletV1.SettleOrderFundsRequest {
 
 extension WalletV1.SettleOrderFundsResponse {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("postingId", "posting_id", &postingId)
     try reader.read("replayed", "replayed", &replayed)

@@ -2,10 +2,10 @@
 
 extension WalletV1 {
   public struct GetWalletRequest: Message {
-    public var ownerUserId: String? = nil
+    public var ownerUserId: String?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(ownerUserId: nil) }
 
     public init(ownerUserId: String? = nil) {
       self.ownerUserId = ownerUserId
@@ -13,10 +13,10 @@ extension WalletV1 {
   }
 
   public struct GetWalletResponse: Message {
-    public var wallet: WalletV1.Wallet? = nil
+    public var wallet: WalletV1.Wallet?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(wallet: nil) }
 
     public init(wallet: WalletV1.Wallet? = nil) {
       self.wallet = wallet
@@ -24,22 +24,22 @@ extension WalletV1 {
   }
 
   public struct ListTransactionsRequest: Message {
-    public var pageSize: Int32 = 0
-    public var cursor: String = ""
-    public var includeTotal: Bool = false
-    public var ownerUserId: String? = nil
-    public var walletId: String? = nil
-    public var type: WalletV1.TransactionType? = nil
-    public var orderId: String? = nil
-    public var payoutId: String? = nil
+    public var pageSize: Int32
+    public var cursor: String
+    public var includeTotal: Bool
+    public var ownerUserId: String?
+    public var walletId: String?
+    public var type: WalletV1.TransactionType?
+    public var orderId: String?
+    public var payoutId: String?
     /// Inclusive.
-    public var from: GoogleProtobuf.Timestamp? = nil
+    public var from: GoogleProtobuf.Timestamp?
     /// Exclusive.
-    public var to: GoogleProtobuf.Timestamp? = nil
-    public var includeMemo: Bool = false
+    public var to: GoogleProtobuf.Timestamp?
+    public var includeMemo: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(pageSize: 0) }
 
     public init(
       pageSize: Int32 = 0, cursor: String = "", includeTotal: Bool = false, ownerUserId: String? = nil,
@@ -61,12 +61,12 @@ extension WalletV1 {
   }
 
   public struct ListTransactionsResponse: Message {
-    public var items: [WalletV1.Transaction] = []
-    public var nextCursor: String = ""
-    public var total: Int64? = nil
+    public var items: [WalletV1.Transaction]
+    public var nextCursor: String
+    public var total: Int64?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(items: []) }
 
     public init(items: [WalletV1.Transaction] = [], nextCursor: String = "", total: Int64? = nil) {
       self.items = items
@@ -76,14 +76,14 @@ extension WalletV1 {
   }
 
   public struct DepositRequest: RequestIdentified {
-    public var requestId: String = ""
-    public var ownerUserId: String = ""
+    public var requestId: String
+    public var ownerUserId: String
     /// 1 to MAX_DEPOSIT_PAISE.
-    public var amountPaise: Int64 = 0
-    public var ref: String = ""
+    public var amountPaise: Int64
+    public var ref: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(requestId: "") }
 
     public init(requestId: String = "", ownerUserId: String = "", amountPaise: Int64 = 0, ref: String = "") {
       self.requestId = requestId
@@ -94,13 +94,13 @@ extension WalletV1 {
   }
 
   public struct DepositResponse: ReplayMarked {
-    public var wallet: WalletV1.Wallet? = nil
+    public var wallet: WalletV1.Wallet?
     /// The owner's leg.
-    public var transaction: WalletV1.Transaction? = nil
-    public var replayed: Bool = false
+    public var transaction: WalletV1.Transaction?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(wallet: nil) }
 
     public init(wallet: WalletV1.Wallet? = nil, transaction: WalletV1.Transaction? = nil, replayed: Bool = false) {
       self.wallet = wallet
@@ -110,11 +110,11 @@ extension WalletV1 {
   }
 
   public struct EnsureWalletRequest: Message {
-    public var ownerUserId: String = ""
-    public var ownerKind: CommonV1.OwnerKind = CommonV1.OwnerKind()
+    public var ownerUserId: String
+    public var ownerKind: CommonV1.OwnerKind
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(ownerUserId: "") }
 
     public init(ownerUserId: String = "", ownerKind: CommonV1.OwnerKind = CommonV1.OwnerKind()) {
       self.ownerUserId = ownerUserId
@@ -123,10 +123,10 @@ extension WalletV1 {
   }
 
   public struct EnsureWalletResponse: Message {
-    public var wallet: WalletV1.Wallet? = nil
+    public var wallet: WalletV1.Wallet?
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(wallet: nil) }
 
     public init(wallet: WalletV1.Wallet? = nil) {
       self.wallet = wallet
@@ -134,18 +134,18 @@ extension WalletV1 {
   }
 
   public struct LockOrderFundsRequest: Message {
-    public var orderId: String = ""
-    public var holdSeq: Int32 = 0
-    public var brandUserId: String = ""
-    public var buyerUserId: String = ""
-    public var mediatorUserId: String = ""
-    public var campaignId: String = ""
-    public var commissionPaise: Int64 = 0
-    public var marginPaise: Int64 = 0
-    public var platformFeePaise: Int64 = 0
+    public var orderId: String
+    public var holdSeq: Int32
+    public var brandUserId: String
+    public var buyerUserId: String
+    public var mediatorUserId: String
+    public var campaignId: String
+    public var commissionPaise: Int64
+    public var marginPaise: Int64
+    public var platformFeePaise: Int64
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(
       orderId: String = "", holdSeq: Int32 = 0, brandUserId: String = "", buyerUserId: String = "",
@@ -165,11 +165,11 @@ extension WalletV1 {
   }
 
   public struct LockOrderFundsResponse: ReplayMarked {
-    public var hold: WalletV1.Hold? = nil
-    public var replayed: Bool = false
+    public var hold: WalletV1.Hold?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(hold: nil) }
 
     public init(hold: WalletV1.Hold? = nil, replayed: Bool = false) {
       self.hold = hold
@@ -178,12 +178,12 @@ extension WalletV1 {
   }
 
   public struct ReleaseOrderFundsRequest: Message {
-    public var orderId: String = ""
-    public var holdSeq: Int32 = 0
-    public var reason: String = ""
+    public var orderId: String
+    public var holdSeq: Int32
+    public var reason: String
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(orderId: String = "", holdSeq: Int32 = 0, reason: String = "") {
       self.orderId = orderId
@@ -193,11 +193,11 @@ extension WalletV1 {
   }
 
   public struct ReleaseOrderFundsResponse: ReplayMarked {
-    public var hold: WalletV1.Hold? = nil
-    public var replayed: Bool = false
+    public var hold: WalletV1.Hold?
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(hold: nil) }
 
     public init(hold: WalletV1.Hold? = nil, replayed: Bool = false) {
       self.hold = hold
@@ -206,23 +206,23 @@ extension WalletV1 {
   }
 
   public struct SettleOrderFundsRequest: Message {
-    public var orderId: String = ""
-    public var settlementSeq: Int32 = 0
-    public var holdSeq: Int32 = 0
-    public var brandUserId: String = ""
-    public var buyerUserId: String = ""
-    public var mediatorUserId: String = ""
-    public var campaignId: String = ""
-    public var commissionPaise: Int64 = 0
-    public var marginPaise: Int64 = 0
-    public var platformFeePaise: Int64 = 0
-    public var resolve: Bool = false
+    public var orderId: String
+    public var settlementSeq: Int32
+    public var holdSeq: Int32
+    public var brandUserId: String
+    public var buyerUserId: String
+    public var mediatorUserId: String
+    public var campaignId: String
+    public var commissionPaise: Int64
+    public var marginPaise: Int64
+    public var platformFeePaise: Int64
+    public var resolve: Bool
     /// How many tries of this settlement number were refused with `resolve` before. From 1 on the posting's key ends
     /// in `~1`, `~2`, ..., because the refused key stays refused for ever.
-    public var voidedTries: Int32 = 0
+    public var voidedTries: Int32
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(orderId: "") }
 
     public init(
       orderId: String = "", settlementSeq: Int32 = 0, holdSeq: Int32 = 0, brandUserId: String = "",
@@ -245,11 +245,11 @@ extension WalletV1 {
   }
 
   public struct SettleOrderFundsResponse: ReplayMarked {
-    public var postingId: String = ""
-    public var replayed: Bool = false
+    public var postingId: String
+    public var replayed: Bool
     public var unknownFields = UnknownFields()
 
-    public init() {}
+    public init() { self.init(postingId: "") }
 
     public init(postingId: String = "", replayed: Bool = false) {
       self.postingId = postingId

@@ -25,12 +25,14 @@ extension WalletV1.GetWalletRequest: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     if c.pointee._owner_user_id_case.rawValue == 1 {
       ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
+    } else {
+      ownerUserId = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     if let ownerUserId {
       c.pointee._owner_user_id_case = .init(rawValue: 1)
       c.pointee.owner_user_id = arena.binary(ownerUserId)
@@ -60,11 +62,11 @@ extension WalletV1.GetWalletResponse: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     wallet = try WireRead.message(c.pointee.wallet)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.wallet = arena.message(wallet)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -95,27 +97,37 @@ extension WalletV1.ListTransactionsRequest: WireMessage {
     includeTotal = c.pointee.include_total != 0
     if c.pointee._owner_user_id_case.rawValue == 4 {
       ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
+    } else {
+      ownerUserId = nil
     }
     if c.pointee._wallet_id_case.rawValue == 5 {
       walletId = try c.pointee.wallet_id.string("walletId")
+    } else {
+      walletId = nil
     }
     if c.pointee._type_case.rawValue == 6 {
       type = WireRead.enumeration(c.pointee.type)
+    } else {
+      type = nil
     }
     if c.pointee._order_id_case.rawValue == 7 {
       orderId = try c.pointee.order_id.string("orderId")
+    } else {
+      orderId = nil
     }
     if c.pointee._payout_id_case.rawValue == 8 {
       payoutId = try c.pointee.payout_id.string("payoutId")
+    } else {
+      payoutId = nil
     }
     from = try WireRead.message(c.pointee.from)
     to = try WireRead.message(c.pointee.to)
     includeMemo = c.pointee.include_memo != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 11)
     c.pointee.page_size = pageSize
     c.pointee.cursor = arena.binary(cursor)
     c.pointee.include_total = includeTotal ? 1 : 0
@@ -170,12 +182,14 @@ extension WalletV1.ListTransactionsResponse: WireMessage {
     nextCursor = try c.pointee.next_cursor.string("nextCursor")
     if c.pointee._total_case.rawValue == 3 {
       total = c.pointee.total
+    } else {
+      total = nil
     }
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.n_items = items.count
     c.pointee.items = arena.messages(items)
     c.pointee.next_cursor = arena.binary(nextCursor)
@@ -211,11 +225,11 @@ extension WalletV1.DepositRequest: WireMessage {
     ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
     amountPaise = c.pointee.amount_paise
     ref = try c.pointee.ref.string("ref")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
     c.pointee.request_id = arena.binary(requestId)
     c.pointee.owner_user_id = arena.binary(ownerUserId)
     c.pointee.amount_paise = amountPaise
@@ -247,11 +261,11 @@ extension WalletV1.DepositResponse: WireMessage {
     wallet = try WireRead.message(c.pointee.wallet)
     transaction = try WireRead.message(c.pointee.transaction)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.wallet = arena.message(wallet)
     c.pointee.transaction = arena.message(transaction)
     c.pointee.replayed = replayed ? 1 : 0
@@ -281,11 +295,11 @@ extension WalletV1.EnsureWalletRequest: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
     ownerKind = WireRead.enumeration(c.pointee.owner_kind)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.owner_user_id = arena.binary(ownerUserId)
     c.pointee.owner_kind = WireWrite.enumeration(ownerKind)
     unknownFields.fill(&c.pointee.base, arena)
@@ -313,11 +327,11 @@ extension WalletV1.EnsureWalletResponse: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     wallet = try WireRead.message(c.pointee.wallet)
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.wallet = arena.message(wallet)
     unknownFields.fill(&c.pointee.base, arena)
   }
@@ -352,11 +366,11 @@ extension WalletV1.LockOrderFundsRequest: WireMessage {
     commissionPaise = c.pointee.commission_paise
     marginPaise = c.pointee.margin_paise
     platformFeePaise = c.pointee.platform_fee_paise
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 9)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.hold_seq = holdSeq
     c.pointee.brand_user_id = arena.binary(brandUserId)
@@ -392,11 +406,11 @@ extension WalletV1.LockOrderFundsResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     hold = try WireRead.message(c.pointee.hold)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.hold = arena.message(hold)
     c.pointee.replayed = replayed ? 1 : 0
     unknownFields.fill(&c.pointee.base, arena)
@@ -426,11 +440,11 @@ extension WalletV1.ReleaseOrderFundsRequest: WireMessage {
     orderId = try c.pointee.order_id.string("orderId")
     holdSeq = c.pointee.hold_seq
     reason = try c.pointee.reason.string("reason")
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.hold_seq = holdSeq
     c.pointee.reason = arena.binary(reason)
@@ -460,11 +474,11 @@ extension WalletV1.ReleaseOrderFundsResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     hold = try WireRead.message(c.pointee.hold)
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.hold = arena.message(hold)
     c.pointee.replayed = replayed ? 1 : 0
     unknownFields.fill(&c.pointee.base, arena)
@@ -503,11 +517,11 @@ extension WalletV1.SettleOrderFundsRequest: WireMessage {
     platformFeePaise = c.pointee.platform_fee_paise
     resolve = c.pointee.resolve != 0
     voidedTries = c.pointee.voided_tries
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 12)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.settlement_seq = settlementSeq
     c.pointee.hold_seq = holdSeq
@@ -546,11 +560,11 @@ extension WalletV1.SettleOrderFundsResponse: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     postingId = try c.pointee.posting_id.string("postingId")
     replayed = c.pointee.replayed != 0
-    unknownFields = try UnknownFields(c.pointee.base)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    c.pointee.base.descriptor = Self.descriptor
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.posting_id = arena.binary(postingId)
     c.pointee.replayed = replayed ? 1 : 0
     unknownFields.fill(&c.pointee.base, arena)
