@@ -1,5 +1,5 @@
 import Access
-public import Kernel
+import Kernel
 public import Logging
 import Messages
 public import OrderDomain

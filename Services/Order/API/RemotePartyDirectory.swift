@@ -32,11 +32,13 @@ public struct RemotePartyDirectory: PartyDirectory {
 
 extension Party {
   fileprivate init(_ party: IdentityV1.Party) throws {
-    guard let userID = UserID(party.userId), let status = party.status.stored.flatMap(UserStatus.init(rawValue:)) else {
+    guard let userID = UserID(party.userId), let status = party.status.stored.flatMap(UserStatus.init(rawValue:))
+    else {
       throw Malformed.field("party")
     }
     self.init(
-      userID: userID, name: party.name, mobile: party.mobile, status: status, code: party.code.flatMap { PartyCode($0) },
+      userID: userID, name: party.name, mobile: party.mobile, status: status,
+      code: party.code.flatMap { PartyCode($0) },
       payoutFingerprints: Set(party.payoutFingerprints))
   }
 }

@@ -2,7 +2,7 @@ import Access
 public import Kernel
 import Messages
 public import OrderDomain
-public import RPC
+import RPC
 public import Stubs
 
 /// Wallet over its internal RPCs, each made for the person who caused it.

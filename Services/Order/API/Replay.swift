@@ -1,20 +1,17 @@
 import Access
-import Crypto
 import Kernel
 import Messages
 import OrderDomain
 import RPC
+import Reliability
 
 extension RequestKey {
   /// Nil when the caller has not named the call: it then cannot be repeated safely, and is not remembered.
   init?(_ request: some RequestIdentified, _ context: CallContext) throws {
     guard !request.requestId.isEmpty else { return nil }
-    var digest = SHA256()
-    digest.update(data: Array(context.method.path.utf8) + [0])
-    digest.update(data: request.fingerprintBytes())
     self.init(
       callerID: try context.principal().userID.rawValue, rpc: context.method.name, requestID: request.requestId,
-      fingerprint: digest.finalize().hex)
+      fingerprint: RequestFingerprint(method: context.method, message: request).bytes.hex)
   }
 }
 
@@ -63,7 +60,7 @@ extension OrderService {
 
   private func recall(_ key: RequestKey?) async throws -> RequestMemory {
     guard let key else { return .unknown }
-    return try await store.recall(key)
+    return try await store.recall(key, at: clock.now())
   }
 
   /// A duplicate may be this very call, sent twice at once: then its twin has the answer.

@@ -53,7 +53,7 @@ public struct OrderChange: Sendable {
   /// Makes one move of the workflow and records it.
   ///
   /// Fails with `ILLEGAL_ORDER_TRANSITION` when the move does not lead from the order's state.
-  mutating func move(_ move: WorkflowMove) throws(Failure) {
+  package mutating func move(_ move: WorkflowMove) throws(Failure) {
     let from = after.workflowStatus
     guard move.leads(from: from) else {
       throw Failure(
@@ -66,16 +66,16 @@ public struct OrderChange: Sendable {
     note(.workflowTransition, facts.mapValues(AuditDetail.text))
   }
 
-  mutating func record(_ type: OrderEventType, _ metadata: [String: String] = [:]) {
+  package mutating func record(_ type: OrderEventType, _ metadata: [String: String] = [:]) {
     after.events.append(OrderEvent(type: type, at: now, actorUserID: actor.id, metadata: metadata))
     if after.events.count > Order.eventsMax { after.events.removeFirst(after.events.count - Order.eventsMax) }
   }
 
-  mutating func note(_ action: AuditNote.Action, _ metadata: [String: AuditDetail]) {
+  package mutating func note(_ action: AuditNote.Action, _ metadata: [String: AuditDetail]) {
     audit.append(AuditNote(action: action, metadata: metadata))
   }
 
-  mutating func edit(_ body: (inout Order) -> Void) { body(&after) }
+  package mutating func edit(_ body: (inout Order) -> Void) { body(&after) }
 
   /// A saga goes on whatever happens to the order meanwhile: its effects elsewhere must not be left half done.
   mutating func continuesSaga() { ignoresFreeze = true }

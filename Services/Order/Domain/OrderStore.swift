@@ -39,7 +39,7 @@ public protocol OrderStore: Sendable {
   func order(_ id: OrderID) async throws -> Order?
 
   /// Fails with `IDEMPOTENCY_MISMATCH` when the same key was used for something else.
-  func recall(_ key: RequestKey) async throws -> RequestMemory
+  func recall(_ key: RequestKey, at now: Timestamp) async throws -> RequestMemory
 
   /// The order whose creation waits for a slot on behalf of `request`.
   func openCreation(for request: RequestKey) async throws -> Order?

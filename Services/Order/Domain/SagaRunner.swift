@@ -19,9 +19,11 @@ enum RemoteReply: Sendable {
     }
   }
 
-  /// A business code decides; a lost race, a full queue, a missing credential and silence do not.
+  /// A business code decides; a lost race, a full queue, a missing credential and silence do not. A slot in the wrong
+  /// state is no lost race: it stays wrong.
   static func isDefinite(_ failure: Failure) -> Bool {
-    switch failure.kind {
+    if failure.code == .orderStateMismatch { return true }
+    return switch failure.kind {
     case .invalidArgument, .notFound, .alreadyExists, .failedPrecondition: true
     case .unauthenticated, .permissionDenied, .aborted, .resourceExhausted, .unimplemented, .unavailable,
       .deadlineExceeded, .internal:

@@ -97,7 +97,7 @@ extension SettleOrderSaga {
       return (reply.accepting(.holdNotFound), false)
     case .unconsumeSlot:
       let reply = await RemoteReply { try await slots.unconsume(for: order.id, as: saga.actor) }
-      return (reply.accepting(.reservationNotFound), false)
+      return (reply.accepting(.reservationNotFound, .orderStateMismatch), false)
     case .releaseCappedSlot:
       let reply = await RemoteReply {
         try await slots.release(for: order.id, reason: "cap_exceeded", as: saga.actor)

@@ -41,6 +41,7 @@ extension MongoOrderStore {
         guard try await exists(order.id) else { throw MongoFailure.unknownCommitResult }
         return .committed
       } catch let failure as MongoFailure {
+        if case .duplicateKey(RequestLog.index, _) = failure { return .lost }
         if case .duplicateKey(let index, _) = failure, let refusal = Self.refusal(of: index) { throw refusal }
         guard failure.isConflict, attempt < Self.openAttemptsMax else { throw failure }
         try await Task.sleep(for: .milliseconds(Int.random(in: 5...20) * attempt))
@@ -61,8 +62,10 @@ extension MongoOrderStore {
     _ = try connection.updateOne(
       Collections.shopperLocks, ["_id": .id(order.userID)], ["$inc": ["creations": 1]], upsert: true)
     if let request = order.pendingSaga?.request {
-      guard try RequestRows.find(request, connection) == .unknown else { throw Lost.requestKnown }
-      try RequestRows.begin(request, now: order.updatedAt, connection)
+      guard try RequestRows.find(request, now: order.updatedAt, connection) == .unknown else {
+        throw Lost.requestKnown
+      }
+      try RequestRows.apply(.begin(request), now: order.updatedAt, connection)
     }
     if let externalID = order.externalOrderID {
       let facts = try admissionFacts(
@@ -74,7 +77,7 @@ extension MongoOrderStore {
         "_id": .id(preOrder.id), "workflowStatus": .string(preOrder.workflowStatus.rawValue), "frozen": false,
         "version": .int64(preOrder.version),
       ]
-      let fields = order.document(changedBy: order.userID.rawValue).without("_id")
+      let fields = try order.document(changedBy: order.userID.rawValue).without("_id")
       guard try connection.updateOne(Collections.orders, filter, ["$set": .document(fields)]).matched == 1 else {
         throw Failure(.orderStateMismatch, "the pre-order has changed meanwhile")
       }
@@ -99,6 +102,9 @@ extension MongoOrderStore {
     do {
       try await database.transaction { try Self.write(change, effect, token: token, $0) }
     } catch Lost.race {
+      return .lost
+    } catch MongoFailure.duplicateKey(RequestLog.index, _) {
+      // The same request id was used a moment ago: who looks it up will see what for.
       return .lost
     } catch MongoFailure.writeConflict {
       // The other writer has committed, or is about to.
@@ -132,12 +138,7 @@ extension MongoOrderStore {
     let result = try connection.updateOne(
       Collections.orders, BSONDocument(filter), ["$set": .document(fields)])
     guard result.matched == 1 else { throw Lost.race }
-    switch effect {
-    case .none: break
-    case .begin(let key): try RequestRows.begin(key, now: change.now, connection)
-    case .answer(let key, let answer): try RequestRows.answer(key, answer, now: change.now, connection)
-    case .forget(let key): try RequestRows.forget(key, connection)
-    }
+    try RequestRows.apply(effect, now: change.now, connection)
     try appendAudit(of: change, connection)
   }
 
@@ -153,12 +154,12 @@ extension MongoOrderStore {
       eventKey: "order/\(change.after.id)/\(change.after.version)", now: change.now, in: connection)
   }
 
-  public func recall(_ key: RequestKey) async throws -> RequestMemory {
-    try await database.run { try RequestRows.find(key, $0) }
+  public func recall(_ key: RequestKey, at now: Timestamp) async throws -> RequestMemory {
+    try await database.run { try RequestRows.find(key, now: now, $0) }
   }
 
   public func remember(_ key: RequestKey, _ answer: RequestAnswer, at now: Timestamp) async throws {
-    try await database.transaction { try RequestRows.answer(key, answer, now: now, $0) }
+    try await database.transaction { try RequestRows.apply(.answer(key, answer), now: now, $0) }
   }
 }
 
@@ -169,7 +170,7 @@ extension AuditValue {
       case .text(let text): .string(text)
       case .number(let number): .int(number)
       case .flag(let flag): .bool(flag)
-      case .list(let texts): .list(texts)
+      case .list(let texts): .list(texts.map(AuditValue.string))
       }
   }
 }

@@ -44,7 +44,7 @@ public actor InMemoryOrderStore: OrderStore {
     orders[id].flatMap { $0.deletedAt == nil ? $0 : nil }
   }
 
-  public func recall(_ key: RequestKey) throws -> RequestMemory {
+  public func recall(_ key: RequestKey, at now: Timestamp) throws -> RequestMemory {
     guard let memory = memories[Scope(key)] else { return .unknown }
     guard memory.fingerprint == key.fingerprint else {
       throw Failure(.idempotencyMismatch, "this request id was used for another request")
@@ -78,7 +78,7 @@ public actor InMemoryOrderStore: OrderStore {
   public func open(
     _ order: Order, replacing preOrder: Order?, proofs newProofs: [NewProof], limits: VelocityLimits
   ) throws -> CommitResult {
-    if let request = order.pendingSaga?.request, try recall(request) != .unknown { return .lost }
+    if let request = order.pendingSaga?.request, try recall(request, at: order.updatedAt) != .unknown { return .lost }
     if let externalID = order.externalOrderID {
       try Creation.admit(
         admissionFacts(shopper: order.userID, deal: order.dealID, externalID: externalID, now: order.updatedAt),

@@ -53,7 +53,8 @@ struct CreateOrderSagaTests {
     let harness = Harness()
     let order = try await CreateOrderSaga(harness.runner).drive(try await harness.open())
     #expect(order.workflowStatus == .underReview)
-    #expect(try await harness.store.recall(harness.key) == .answered(.response(Array("created \(order.id)".utf8))))
+    let answer = RequestAnswer.response(Array("created \(order.id)".utf8))
+    #expect(try await harness.store.recall(harness.key, at: .start) == .answered(answer))
   }
 
   @Test("without a slot nothing is left: claim, external id and request id are free again")
@@ -62,7 +63,7 @@ struct CreateOrderSagaTests {
     let order = try await harness.open()
     #expect(await code { _ = try await CreateOrderSaga(harness.runner).drive(order) } == .soldOut)
     #expect(await harness.store.order(order.id) == nil)
-    #expect(try await harness.store.recall(harness.key) == .unknown)
+    #expect(try await harness.store.recall(harness.key, at: .start) == .unknown)
     _ = try await harness.open(id: OrderID(unchecked: "0000000000000000000000a2"))
   }
 
@@ -72,7 +73,7 @@ struct CreateOrderSagaTests {
     await harness.slots.fail("reserve", replyLost ? .replyLost : .requestLost)
     let order = try await harness.open()
     #expect(await code { _ = try await CreateOrderSaga(harness.runner).drive(order) } == .serviceUnavailable)
-    #expect(try await harness.store.recall(harness.key) == .pending)
+    #expect(try await harness.store.recall(harness.key, at: .start) == .pending)
 
     let open = try #require(await harness.store.openCreation(for: harness.key))
     let claimed = try #require(try await harness.runner.claim(open))
@@ -101,7 +102,7 @@ struct CreateOrderSagaTests {
     harness.clock.advance(by: .milliseconds(1))
     try await harness.reconciler.sweepSagas()
     #expect(try await harness.order().workflowStatus == .failed)
-    #expect(try await harness.store.recall(harness.key) == .unknown)
+    #expect(try await harness.store.recall(harness.key, at: .start) == .unknown)
   }
 
   @Test("a reservation that arrives after its order was given up is released")

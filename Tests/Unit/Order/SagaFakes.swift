@@ -192,7 +192,10 @@ actor DyingStore: OrderStore {
   }
 
   func order(_ id: OrderID) async throws -> Order? { await truth.order(id) }
-  func recall(_ key: RequestKey) async throws -> RequestMemory { try await truth.recall(key) }
+  func recall(_ key: RequestKey, at now: Timestamp) async throws -> RequestMemory {
+    try await truth.recall(key, at: now)
+  }
+
   func openCreation(for request: RequestKey) async throws -> Order? { await truth.openCreation(for: request) }
 
   func admissionFacts(

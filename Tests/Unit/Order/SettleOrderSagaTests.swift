@@ -56,7 +56,7 @@ private struct Harness: Sendable {
 
   func order() async throws -> Order { try #require(await store.stored(Make.orderID)) }
 
-  func memory() async throws -> RequestMemory { try await store.recall(key) }
+  func memory() async throws -> RequestMemory { try await store.recall(key, at: clock.now()) }
 }
 
 private func code(_ body: () async throws -> Void) async -> ErrorCode? {
