@@ -4,6 +4,12 @@ public struct UpdateResult: Hashable, Sendable {
   public let modified: Int
   /// The `_id` of the document that an upsert inserted.
   public let upsertedID: BSONValue?
+
+  public init(matched: Int, modified: Int, upsertedID: BSONValue? = nil) {
+    self.matched = matched
+    self.modified = modified
+    self.upsertedID = upsertedID
+  }
 }
 
 /// One statement of a bulk update.
@@ -51,12 +57,14 @@ extension MongoConnection {
     return inserted
   }
 
+  @discardableResult
   public func updateOne(
     _ collection: String, _ filter: BSONDocument, _ update: BSONDocument, upsert: Bool = false
   ) throws(MongoFailure) -> UpdateResult {
     try self.update(collection, [UpdateStatement(filter, update, upsert: upsert)])
   }
 
+  @discardableResult
   public func updateMany(
     _ collection: String, _ filter: BSONDocument, _ update: BSONDocument, upsert: Bool = false
   ) throws(MongoFailure) -> UpdateResult {
@@ -64,6 +72,7 @@ extension MongoConnection {
   }
 
   /// Replaces the whole document except its `_id`.
+  @discardableResult
   public func replaceOne(
     _ collection: String, _ filter: BSONDocument, _ replacement: BSONDocument, upsert: Bool = false
   ) throws(MongoFailure) -> UpdateResult {
@@ -72,6 +81,7 @@ extension MongoConnection {
   }
 
   /// An update computed by the server from the document itself and its clock (`$$NOW`): leases only.
+  @discardableResult
   public func updateOne(
     _ collection: String, _ filter: BSONDocument, pipeline: [BSONDocument], upsert: Bool = false
   ) throws(MongoFailure) -> UpdateResult {
@@ -103,6 +113,7 @@ extension MongoConnection {
   }
 
   /// The document before or after the update; nil if nothing matched (or was upserted with `returnNew` false).
+  @discardableResult
   public func findOneAndUpdate(
     _ collection: String, _ filter: BSONDocument, _ update: BSONDocument, sort: BSONDocument? = nil,
     projection: BSONDocument? = nil, upsert: Bool = false, returnNew: Bool = true
@@ -112,6 +123,7 @@ extension MongoConnection {
   }
 
   /// The same with an aggregation pipeline.
+  @discardableResult
   public func findOneAndUpdate(
     _ collection: String, _ filter: BSONDocument, pipeline: [BSONDocument], sort: BSONDocument? = nil,
     projection: BSONDocument? = nil, upsert: Bool = false, returnNew: Bool = true
@@ -119,6 +131,7 @@ extension MongoConnection {
     try findAndModify(collection, filter, .documents(pipeline), sort, projection, upsert, returnNew)
   }
 
+  @discardableResult
   public func findOneAndDelete(
     _ collection: String, _ filter: BSONDocument, sort: BSONDocument? = nil
   ) throws(MongoFailure) -> BSONDocument? {

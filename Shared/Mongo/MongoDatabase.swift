@@ -31,6 +31,11 @@ public struct MongoDatabase: Sendable {
       on: executor.workers, database: name, findsItself: findsItself, body)
   }
 
+  /// Another database of the same deployment.
+  public func renamed(_ name: String) -> MongoDatabase {
+    MongoDatabase(client: client, name: name)
+  }
+
   /// A connection, thread and logical session of its own, for one writer that others must be able to take over from.
   public func lane() async throws -> MongoLane {
     try await MongoLane(try client.executor(), database: name)

@@ -19,14 +19,14 @@ public struct BSONDocument: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   }
 
   /// The fields in this order.
-  public init(_ fields: some Sequence<(String, BSONValue)>) {
+  public init(_ fields: [(String, BSONValue)]) {
     var writer = BSONWriter()
     for (key, value) in fields { writer.append(key, value) }
     bytes = writer.finish()
   }
 
   /// Fields whose names come from users: a leading `$`, a `.` and a NUL are refused.
-  public init(userFields fields: some Sequence<(String, BSONValue)>) throws(MongoFailure) {
+  public init(userFields fields: [(String, BSONValue)]) throws(MongoFailure) {
     for (key, _) in fields {
       guard !key.isEmpty, !key.hasPrefix("$"), !key.utf8.contains(0), !key.utf8.contains(UInt8(ascii: ".")) else {
         throw .malformedDocument("a field name is empty, begins with $ or contains a dot or NUL")
