@@ -58,7 +58,7 @@ public final class InMemoryLedger: Sendable {
 }
 
 extension InMemoryLedger: LedgerStore {
-  public func load(_ needs: LedgerNeeds) async throws -> Ledger {
+  public func load(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
     state.withLock { state in
       let holds = state.holds.values.filter { needs.orders.contains($0.number.order) }
       var owners = needs.owners

@@ -116,9 +116,9 @@ actor GatedStore: LedgerStore {
   /// A batch stands before the closed gate.
   var isAwaited: Bool { !waiters.isEmpty }
 
-  func load(_ needs: LedgerNeeds) async throws -> Ledger {
+  func load(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
     if !isOpen { await withCheckedContinuation { waiters.append($0) } }
-    return try await books.load(needs)
+    return try await books.load(needs, at: now)
   }
 
   func commit(_ batch: LedgerBatch) async throws -> CommitOutcome { try await books.commit(batch) }

@@ -4,8 +4,8 @@ import Kernel
 public protocol LedgerStore: Sendable {
   /// Reads `batchesCommitted` first, so that whatever is committed while the rest is read makes the commit fail.
   ///
-  /// Fails with `DATABASE_UNAVAILABLE`, after attempts of its own.
-  func load(_ needs: LedgerNeeds) async throws -> Ledger
+  /// Requests that are too old at `now` count as unknown. Fails with `DATABASE_UNAVAILABLE`, after attempts of its own.
+  func load(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger
 
   /// Writes the batch in one transaction. Throws only when certainly nothing was written.
   func commit(_ batch: LedgerBatch) async throws -> CommitOutcome

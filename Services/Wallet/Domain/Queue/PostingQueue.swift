@@ -59,7 +59,7 @@ public actor PostingQueue {
   public nonisolated func replay<Command: LedgerCommand>(
     of command: Command, for request: RequestRecord<Command.Answer>? = nil
   ) async throws -> Outcome<Command.Answer>? {
-    try command.replay(in: try await store.load(command.needs(for: request)), for: request)
+    try command.replay(in: try await store.load(command.needs(for: request), at: clock.now()), for: request)
   }
 
   /// Commands that wait for their turn.
@@ -133,8 +133,8 @@ public actor PostingQueue {
   private func decide(_ entries: [QueueEntry]) async throws -> Round {
     var needs = LedgerNeeds()
     for entry in entries { needs.formUnion(entry.needs) }
-    let loaded = try await store.load(needs)
     let context = DecisionContext(now: clock.now(), limits: limits)
+    let loaded = try await store.load(needs, at: context.now)
     var ledger = loaded
     var changes: [LedgerChange] = []
     var replies: [@Sendable () -> Void] = []
@@ -155,7 +155,9 @@ public actor PostingQueue {
     let outcome = try await store.commit(batch)
     guard case .unknown = outcome else { return outcome }
     do {
-      switch try await store.settle(batch) {
+      // With time of its own: the round's may be what has run out.
+      let settled = try await Deadline.$current.withValue(.after(bounds.settleTime)) { try await store.settle(batch) }
+      switch settled {
       case .committed: return .committed
       case .notCommitted: return .lostRace
       }

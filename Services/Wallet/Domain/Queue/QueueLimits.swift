@@ -10,6 +10,8 @@ public struct QueueLimits: Sendable {
   public var attemptsMax = 3
   /// One round, from load to commit: far below the 60 s after which MongoDB ends a transaction by itself.
   public var roundTime = Duration.seconds(10)
+  /// Finding out how a commit of unknown outcome ended.
+  public var settleTime = Duration.seconds(5)
   /// Pause after the first lost attempt; it doubles with each further one.
   public var retryBase = Duration.milliseconds(100)
 

@@ -1,0 +1,41 @@
+import Config
+import Kernel
+import Reliability
+import ServiceRuntime
+import Stubs
+import WalletAPI
+import WalletDomain
+import WalletStorage
+
+@main
+struct WalletMain {
+  static func main() async {
+    await ServiceProcess.run(WalletDefinition())
+  }
+}
+
+/// What the process `wallet` is made of.
+struct WalletDefinition: ServiceDefinition {
+  static let name = ServiceName.wallet.rawValue
+
+  let migrations = WalletMigrations.all
+
+  func seed(_ profile: SeedProfile, _ host: ServiceHost<WalletSettings>) async throws {
+    guard profile == .base || profile == .demo else { return }
+    let ledger = try await MongoLedgerStore.takeOver(host.mongo)
+    let queue = PostingQueue(store: ledger, clock: host.clock, limits: host.settings.limits)
+    try await SeedBase.apply(to: queue, host.settings.limits) { SeedID.text(forKey: $0) }
+    await ledger.close()
+  }
+
+  func assemble(_ host: ServiceHost<WalletSettings>) async throws -> ServiceAssembly {
+    let outbox = host.outbox
+    let ledger = try await MongoLedgerStore.takeOver(host.mongo, wakeOutbox: { outbox.wake() })
+    let service = WalletService(
+      queue: PostingQueue(store: ledger, clock: host.clock, limits: host.settings.limits),
+      store: MongoWalletStore(host.mongo),
+      directory: RemotePartyDirectory(IdentityInternalServiceClient(host.channel(to: .identity))),
+      limits: host.settings.limits, pageLimits: host.common.pageLimits)
+    return ServiceAssembly(services: [WalletServiceBinding(service), WalletInternalServiceBinding(service)])
+  }
+}

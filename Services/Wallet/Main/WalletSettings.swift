@@ -1,0 +1,14 @@
+import Config
+import ServiceRuntime
+import WalletDomain
+
+/// The keys of the process `wallet` beyond those of every process.
+struct WalletSettings: ServiceSettings {
+  let limits: WalletLimits
+
+  init(_ keys: inout ConfigurationReader) {
+    limits = WalletLimits(
+      balanceMax: keys[Keys.walletBalanceMax], businessBalanceMax: keys[Keys.walletBalanceMaxBusiness],
+      depositMax: keys[Keys.depositMax])
+  }
+}

@@ -1,0 +1,70 @@
+import Kernel
+import Mongo
+import WalletDomain
+
+/// Reads everything that a batch looks at: a handful of queries, however many commands there are.
+struct LedgerReading {
+  let needs: LedgerNeeds
+  let now: Timestamp
+  let connection: MongoConnection
+
+  init(_ needs: LedgerNeeds, at now: Timestamp, _ connection: MongoConnection) {
+    self.needs = needs
+    self.now = now
+    self.connection = connection
+  }
+
+  func ledger() throws -> Ledger {
+    // First: whatever is committed while the rest is read makes this number old, and the commit fail.
+    let batches = try connection.findOne(Collections.writer, WriterDocument.key)?.int64("batch") ?? 0
+    let holds = try holds()
+    return Ledger(
+      batchesCommitted: batches, wallets: try wallets(with: holds), holds: holds, postings: try postings(),
+      voided: try voided(), requests: try requests())
+  }
+
+  private func holds() throws -> [Hold] {
+    guard !needs.orders.isEmpty else { return [] }
+    return try connection.find(Collections.holds, ["orderId": ["$in": .ids(needs.orders)]]).map(HoldDocument.hold)
+  }
+
+  private func wallets(with holds: [Hold]) throws -> [Wallet] {
+    var owners = needs.owners
+    for terms in holds.filter(\.isOpen).compactMap(\.terms) {
+      owners.formUnion([terms.owner, terms.buyer, terms.mediator])
+    }
+    guard !owners.isEmpty else { return [] }
+    return try connection.find(Collections.wallets, ["ownerUserId": ["$in": .ids(owners)], "deletedAt": .null])
+      .map(WalletDocument.wallet)
+  }
+
+  /// First legs tell which postings exist; the other legs are read for those only, that is, for repeats.
+  private func postings() throws -> [KnownPosting] {
+    guard !needs.postings.isEmpty else { return [] }
+    let first = try connection.find(
+      Collections.transactions, ["idempotencyKey": ["$in": .strings(needs.postings.map(\.firstRowKey))]]
+    ).map(TransactionDocument.row)
+    return try first.map { row in
+      guard let fingerprint = row.fingerprint else {
+        throw MongoFailure.malformedDocument("the first leg of a posting has no `fingerprint`")
+      }
+      // `$` follows `#`: the range holds the keys that continue the posting's. A reference with a `#` of its own may
+      // fall into it, so the posting is named as well.
+      let legs = try connection.find(
+        Collections.transactions,
+        [
+          "idempotencyKey": ["$gt": .string("\(row.posting.text)#"), "$lt": .string("\(row.posting.text)$")],
+          "postingId": .string(row.posting.text),
+        ]
+      ).map(TransactionDocument.row)
+      return KnownPosting(
+        key: row.posting, fingerprint: Fingerprint(stored: fingerprint), rows: legs.sorted { $0.number < $1.number })
+    }
+  }
+
+  private func voided() throws -> [VoidedPosting] {
+    guard !needs.voidable.isEmpty else { return [] }
+    return try connection.find(Collections.voidedPostings, ["key": ["$in": .strings(needs.voidable.map(\.text))]])
+      .map(VoidedPostingDocument.voided)
+  }
+}

@@ -1,0 +1,70 @@
+import Kernel
+import Mongo
+import WalletDomain
+
+/// Writes one batch inside a transaction. Every write is conditional; the first that does not count loses them all.
+struct LedgerWriting {
+  /// Never leaves the store.
+  enum Lost: Error {
+    case race
+  }
+
+  let batch: LedgerBatch
+  let connection: MongoConnection
+
+  init(_ batch: LedgerBatch, _ connection: MongoConnection) {
+    self.batch = batch
+    self.connection = connection
+  }
+
+  func write() throws {
+    // First, so that of two processes with the same number one stops here.
+    let (filter, update) = WriterDocument.advance(batch)
+    guard try connection.updateOne(Collections.writer, filter, update).matched == 1 else { throw Lost.race }
+    try writeWallets()
+    try writeHolds()
+    try insert(Collections.transactions, batch.rows.map(TransactionDocument.document))
+    try insert(Collections.voidedPostings, batch.voided.map(VoidedPostingDocument.document))
+    try storeRequests()
+    try appendAudits()
+  }
+
+  /// For a batch that may have been committed: it is there as a whole or not at all, so one of its documents answers.
+  func isThere() throws -> Bool {
+    if let row = batch.rows.first {
+      return try connection.findOne(Collections.transactions, ["_id": .id(row.id)], projection: ["_id": 1]) != nil
+    }
+    if let wallet = batch.openedWallets.first {
+      return try connection.findOne(Collections.wallets, ["_id": .id(wallet.id)], projection: ["_id": 1]) != nil
+    }
+    // What is left are closed numbers and refusals: whoever wrote them, they say the same.
+    if let voided = batch.voided.first {
+      return try connection.findOne(Collections.voidedPostings, ["key": .string(voided.key.text)]) != nil
+    }
+    guard let hold = batch.newHolds.first else { return false }
+    return try connection.findOne(
+      Collections.holds, ["orderId": .id(hold.number.order), "seq": .int32(hold.number.seq)]) != nil
+  }
+
+  private func writeWallets() throws {
+    try insert(Collections.wallets, batch.openedWallets.map(WalletDocument.document))
+    try update(Collections.wallets, batch.updatedWallets.map(WalletDocument.update))
+  }
+
+  /// Closes before it opens: an order has at most one open hold at any moment.
+  private func writeHolds() throws {
+    try update(Collections.holds, batch.closedHolds.map(HoldDocument.closing))
+    try insert(Collections.holds, batch.newHolds.map(HoldDocument.document))
+  }
+
+  private func insert(_ collection: String, _ documents: [BSONDocument]) throws {
+    guard !documents.isEmpty else { return }
+    try connection.insertMany(collection, documents)
+  }
+
+  /// One command for all: the server reports only the sum of matches, which must be everyone.
+  private func update(_ collection: String, _ statements: [UpdateStatement]) throws {
+    guard !statements.isEmpty else { return }
+    guard try connection.update(collection, statements).matched == statements.count else { throw Lost.race }
+  }
+}

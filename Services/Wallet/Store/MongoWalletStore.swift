@@ -1,0 +1,79 @@
+public import Kernel
+public import Mongo
+public import WalletDomain
+
+/// The committed books, for readers.
+public struct MongoWalletStore: WalletStore {
+  private let database: MongoDatabase
+
+  public init(_ database: MongoDatabase) {
+    self.database = database
+  }
+
+  public func wallet(of owner: UserID) async throws -> Wallet? {
+    try await find(["ownerUserId": .id(owner), "deletedAt": .null])
+  }
+
+  public func wallet(_ id: WalletID) async throws -> Wallet? {
+    try await find(["_id": .id(id), "deletedAt": .null])
+  }
+
+  private func find(_ filter: BSONDocument) async throws -> Wallet? {
+    try await database.run { try $0.findOne(Collections.wallets, filter).map(WalletDocument.wallet) }
+  }
+
+  public func transactions(_ filter: TransactionFilter, _ page: PageRequest) async throws -> Page<LedgerRow> {
+    try await database.run { connection in
+      guard let matching = try Self.query(filter, connection) else {
+        return Page(items: [], next: nil, total: page.includeTotal ? 0 : nil)
+      }
+      var rows = try TransactionPage(matching, page).rows(connection)
+      let hasMore = rows.count > page.size
+      rows.removeLast(hasMore ? rows.count - page.size : 0)
+      let total = page.includeTotal
+        ? try connection.count(Collections.transactions, matching, limit: PageLimits.totalMax) : nil
+      return Page(
+        items: rows, next: hasMore ? rows.last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) } : nil,
+        total: total)
+    }
+  }
+
+  /// Nil when nothing can match: an owner without a wallet.
+  private static func query(_ filter: TransactionFilter, _ connection: MongoConnection) throws -> BSONDocument? {
+    var query: BSONDocument = [:]
+    if filter.owner != nil || filter.wallet != nil {
+      guard let wallets = try walletIDs(filter, connection) else { return nil }
+      query.append("walletId", ["$in": .ids(wallets)])
+    }
+    query.appendIfPresent("orderId", filter.order.map(linked))
+    query.appendIfPresent("payoutId", filter.payout.map(linked))
+    if query.isEmpty {
+      // Spelt out, so that the index of staff's list delivers the rows in order.
+      let types = filter.type.map { [$0] } ?? TransactionType.allCases
+      query.append("status", ["$in": .strings(TransactionStatus.allCases.map(\.rawValue))])
+      query.append("type", ["$in": .strings(types.map(\.rawValue))])
+    } else {
+      query.appendIfPresent("type", filter.type.map { .string($0.rawValue) })
+    }
+    var span: BSONDocument = [:]
+    span.appendIfPresent("$gte", filter.from.map { .datetime($0) })
+    span.appendIfPresent("$lt", filter.to.map { .datetime($0) })
+    if !span.isEmpty { query.append("createdAt", .document(span)) }
+    if !filter.includesMemo { query.append("memo", false) }
+    return query
+  }
+
+  /// The owner's wallets, closed ones too; nil when the filters exclude each other.
+  private static func walletIDs(_ filter: TransactionFilter, _ connection: MongoConnection) throws -> [WalletID]? {
+    guard let owner = filter.owner else { return filter.wallet.map { [$0] } }
+    var query: BSONDocument = ["ownerUserId": .id(owner)]
+    query.appendIfPresent("_id", filter.wallet.map { .id($0) })
+    let ids: [WalletID] = try connection.find(Collections.wallets, query, projection: ["_id": 1]).map { try $0.id("_id") }
+    return ids.isEmpty ? nil : ids
+  }
+
+  /// A partial index on `$type` serves a query only if it says so itself.
+  private static func linked<Subject>(_ id: ID<Subject>) -> BSONValue {
+    ["$eq": .id(id), "$type": "objectId"]
+  }
+}
