@@ -1,5 +1,5 @@
 public import Kernel
-public import Messages
+import Messages
 public import RPC
 
 /// One method as JSON over HTTP: how its request is read, and how its answer is written.
