@@ -74,7 +74,10 @@ extension Failure {
         code, error.message, violations: violations.map { FieldViolation($0.field, $0.description) },
         retryAfter: delay, metadata: info.metadata, retriesExhausted: exhausted)
     } else {
-      self.init(Failure.code(error.code), error.message, retryAfter: delay, retriesExhausted: exhausted)
+      // A transport's text names hosts and ports: callers of ours may hand it on, so it ends here and in the log.
+      let code = Failure.code(error.code)
+      let message = code == .serviceUnavailable ? "a service that is needed cannot be reached now" : error.message
+      self.init(code, message, retryAfter: delay, retriesExhausted: exhausted)
     }
   }
 
