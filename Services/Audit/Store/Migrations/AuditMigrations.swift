@@ -2,7 +2,7 @@ public import Mongo
 
 /// The schema of `mobo_audit`, oldest change first. An applied migration is never edited: a change is a new one.
 public enum AuditMigrations {
-  public static let all: [Migration] = [auditLogsIndexes, technicalCollections]
+  public static let all: [Migration] = [auditLogsIndexes, technicalCollections, auditLogsPages]
 
   /// The collection and its indexes. Going back drops the indexes and keeps the documents.
   static func indexes(
