@@ -145,8 +145,8 @@ public final class HTTP2Engine {
 
   /// Opens a stream (client). It goes out with the next `drain`.
   public func open(_ headers: HeaderList, isEnd: Bool) throws(HTTP2Failure) -> StreamSlot {
-    let slot = takeSlot()
     let count = try fill(headers)
+    let slot = takeSlot()
     var provider = bodyProvider(slot)
     let userData = UnsafeMutableRawPointer(bitPattern: Int(slot) + 1)
     let id =

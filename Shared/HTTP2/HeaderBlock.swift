@@ -7,8 +7,11 @@ struct HeaderBlock {
   private var listBytes = 0
   private var fieldCount = 0
   private(set) var isOversized = false
+  /// The last block is still being received: it may take several inputs.
+  private var isOpen = false
 
   mutating func begin() {
+    isOpen = true
     start = bytes.count
     listBytes = 0
     fieldCount = 0
@@ -47,6 +50,7 @@ struct HeaderBlock {
   }
 
   mutating func discard() {
+    isOpen = false
     bytes.removeSubrange(start...)
   }
 
@@ -54,8 +58,13 @@ struct HeaderBlock {
     HeaderList(encoded: Array(bytes[Int(event.first)..<Int(event.first) + Int(event.count)]))
   }
 
+  /// Forgets the finished blocks.
   mutating func clear() {
-    bytes.removeAll(keepingCapacity: true)
+    if isOpen {
+      bytes.removeSubrange(..<start)
+    } else {
+      bytes.removeAll(keepingCapacity: true)
+    }
     start = 0
   }
 }

@@ -125,7 +125,7 @@ final class ChannelCore: ConnectionOwner, @unchecked Sendable {
     var settings = ConnectionConfiguration(idleTimeout: nil)
     settings.handshakeTimeout = timeout
     HTTP2Connector.connect(
-      host: address.host, port: address.port, on: eventLoop, configuration: settings, timeout: timeout, owner: self
+      host: address.host, port: address.port, on: eventLoop, configuration: settings, timeout: timeout
     ).whenComplete { result in
       switch result {
       case .success(let connection): self.connected(connection, timeout)
@@ -139,6 +139,7 @@ final class ChannelCore: ConnectionOwner, @unchecked Sendable {
     live[ObjectIdentifier(connection)] = connection
     candidate = connection
     candidateTimer = eventLoop.scheduleTask(in: timeout) { connection.close() }
+    connection.belong(to: self)
   }
 
   func settingsChanged(_ connection: HTTP2Connection) {

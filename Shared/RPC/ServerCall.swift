@@ -93,7 +93,8 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   }
 
   func received(data bytes: RawSpan, isEnd: Bool) {
-    guard phase == .receiving else { return stream.consumed(bytes.byteCount) }
+    stream.consumed(bytes.byteCount)
+    guard phase == .receiving else { return }
     var offset = 0
     do throws(MessageAssembler.Refusal) {
       while let next = try assembler.next(in: bytes, from: &offset) {
@@ -103,7 +104,6 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     } catch {
       return refuse(RPCError(error), accepted: error == .compressed)
     }
-    stream.consumed(bytes.byteCount)
     guard hold(assembler.heldBytes) else {
       return refuse(RPCError(.resourceExhausted, "too many unfinished messages on this connection"))
     }

@@ -37,8 +37,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
   public let executor: LoopExecutor
   public private(set) var peer = ""
-  /// Told until the connection has closed.
-  public var owner: (any ConnectionOwner)?
+  private var owner: (any ConnectionOwner)?
   private let configuration: ConnectionConfiguration
   private let makeAcceptor: ((HTTP2Connection) -> any StreamAcceptor)?
   private var acceptor: (any StreamAcceptor)?
@@ -75,6 +74,14 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     executor = LoopExecutor(eventLoop)
     self.configuration = configuration
     makeAcceptor = nil
+  }
+
+  /// Makes `owner` the one who is told, of what has happened already too, until the connection has closed.
+  public func belong(to owner: any ConnectionOwner) {
+    guard context != nil else { return owner.closed(self) }
+    self.owner = owner
+    if hasPeerSettings { owner.settingsChanged(self) }
+    if isClosing { owner.goingAway(self) }
   }
 
   // MARK: The channel

@@ -17,11 +17,11 @@ public final class ServerConnections: Sendable {
 
   /// Keeps the connection until it has closed. To be called on its event loop.
   public func add(_ connection: HTTP2Connection) {
-    connection.owner = Member(owner: self)
     let isDraining = state.withLock { state in
       state.connections[ObjectIdentifier(connection)] = connection
       return state.isDraining
     }
+    connection.belong(to: Member(owner: self))
     if isDraining { connection.drain() }
   }
 

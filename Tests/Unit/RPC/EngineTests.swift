@@ -1,0 +1,213 @@
+import NIOCore
+import Testing
+
+@testable import HTTP2
+
+/// A client's and a server's engine, joined by nothing but the bytes they want written.
+private final class EnginePair {
+  let client: HTTP2Engine
+  let server: HTTP2Engine
+  private(set) var clientEvents: [HTTP2Event] = []
+  private(set) var serverEvents: [HTTP2Event] = []
+  private(set) var serverHeaders: [HeaderList] = []
+  private(set) var clientHeaders: [HeaderList] = []
+  private(set) var serverData: [UInt8] = []
+
+  init(server: HTTP2Settings = HTTP2Settings(), client: HTTP2Settings = HTTP2Settings()) throws {
+    self.client = try HTTP2Engine(role: .client, settings: client)
+    self.server = try HTTP2Engine(role: .server, settings: server)
+  }
+
+  /// Carries bytes both ways until nobody has any.
+  func exchange() throws {
+    for _ in 0..<1_000 {
+      let toServer = try bytes(of: client)
+      collectClient()
+      if toServer.readableBytes > 0 { try deliverToServer(toServer) }
+      let toClient = try bytes(of: server)
+      collectServer(nil)
+      if toClient.readableBytes > 0 {
+        try client.receive(toClient)
+        collectClient()
+      }
+      if toServer.readableBytes == 0, toClient.readableBytes == 0 { return }
+    }
+    Issue.record("the engines never fell silent")
+  }
+
+  func bytes(of engine: HTTP2Engine) throws -> ByteBuffer {
+    var output = ByteBuffer()
+    try engine.drain(into: &output, limit: .max)
+    return output
+  }
+
+  func deliverToServer(_ bytes: ByteBuffer) throws {
+    try server.receive(bytes)
+    collectServer(bytes)
+  }
+
+  private func collectServer(_ input: ByteBuffer?) {
+    for position in 0..<server.eventCount {
+      let event = server.event(at: position)
+      serverEvents.append(event)
+      if event.kind == .head || event.kind == .trailers { serverHeaders.append(server.headers(of: event)) }
+      if event.kind == .data, let input { serverData += Array(input.readableBytesView)[event.dataRange] }
+    }
+    server.clearEvents()
+  }
+
+  private func collectClient() {
+    for position in 0..<client.eventCount {
+      let event = client.event(at: position)
+      clientEvents.append(event)
+      if event.kind == .head || event.kind == .trailers { clientHeaders.append(client.headers(of: event)) }
+    }
+    client.clearEvents()
+  }
+
+  func serverSlots(_ kind: HTTP2Event.Kind) -> [StreamSlot] {
+    serverEvents.filter { $0.kind == kind }.map(\.slot)
+  }
+}
+
+private let request = HeaderList([
+  (":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "test"), ("te", "trailers"),
+])
+
+@Suite("HTTP/2 engine")
+struct EngineTests {
+  @Test("a request and its response cross with bodies and trailers")
+  func roundTrip() throws {
+    let pair = try EnginePair()
+    let slot = try pair.client.open(request, isEnd: false)
+    pair.client.send(slot, Array("question".utf8))
+    pair.client.finish(slot)
+    try pair.exchange()
+
+    let stream = try #require(pair.serverSlots(.head).first)
+    #expect(pair.serverHeaders == [request])
+    #expect(pair.serverData == Array("question".utf8))
+    #expect(pair.serverEvents.last { $0.kind == .data }?.isEnd == true)
+
+    try pair.server.respond(stream, HeaderList([(":status", "200")]), isEnd: false)
+    pair.server.send(stream, Array("answer".utf8))
+    try pair.server.finish(stream, trailers: HeaderList([("grpc-status", "0")]))
+    try pair.exchange()
+    #expect(pair.clientHeaders.map { $0.first(":status") ?? $0.first("grpc-status") } == ["200", "0"])
+    #expect(pair.clientEvents.contains { $0.kind == .closed && $0.code == .noError })
+    #expect(pair.serverEvents.contains { $0.kind == .closed && $0.code == .noError })
+  }
+
+  @Test("input may be cut anywhere")
+  func cutInput() throws {
+    let pair = try EnginePair()
+    let slot = try pair.client.open(request, isEnd: false)
+    pair.client.send(slot, Array("question".utf8))
+    pair.client.finish(slot)
+    for byte in try pair.bytes(of: pair.client).readableBytesView {
+      try pair.deliverToServer(ByteBuffer(bytes: [byte]))
+    }
+    #expect(pair.serverHeaders == [request])
+    #expect(pair.serverData == Array("question".utf8))
+  }
+
+  // Goal: the limit holds for a client that has not seen SETTINGS yet. Method: all requests leave before the
+  // server's first byte arrives.
+  @Test("streams beyond the limit are refused even before the client knows the limit")
+  func concurrencyLimit() throws {
+    var settings = HTTP2Settings()
+    settings.concurrentStreamsMax = 2
+    let pair = try EnginePair(server: settings)
+    for _ in 0..<3 { _ = try pair.client.open(request, isEnd: true) }
+    try pair.exchange()
+    #expect(pair.serverSlots(.head).count == 2)
+    #expect(pair.clientEvents.filter { $0.kind == .closed }.map(\.code) == [.refusedStream])
+  }
+
+  @Test("a head of exactly the permitted size passes, one byte more is marked", arguments: [0, 1])
+  func headerListLimit(excess: Int) throws {
+    let pair = try EnginePair()
+    let limit = HTTP2Settings().headerListBytesMax
+    var headers = request
+    let room = limit - headers.listBytes - 32 - "x".utf8.count
+    headers.append("x", String(repeating: "v", count: room + excess))
+    _ = try pair.client.open(headers, isEnd: true)
+    try pair.exchange()
+    #expect(pair.serverSlots(.head).count == (excess == 0 ? 1 : 0))
+    #expect(pair.serverSlots(.oversizedHead).count == (excess == 0 ? 0 : 1))
+  }
+
+  @Test("a head of exactly the permitted number of fields passes, one more is marked", arguments: [0, 1])
+  func headerFieldLimit(excess: Int) throws {
+    let pair = try EnginePair()
+    var headers = request
+    for number in 0..<HTTP2Settings().headerFieldsMax - 5 + excess { headers.append("x-\(number)", "v") }
+    _ = try pair.client.open(headers, isEnd: true)
+    try pair.exchange()
+    #expect(pair.serverSlots(.head).count == (excess == 0 ? 1 : 0))
+    #expect(pair.serverSlots(.oversizedHead).count == (excess == 0 ? 0 : 1))
+  }
+
+  @Test("received bytes come back to the sender's window when they are consumed, not before")
+  func flowControl() throws {
+    var settings = HTTP2Settings()
+    settings.streamWindowBytes = 64 << 10
+    let pair = try EnginePair(server: settings)
+    try pair.exchange()
+    let slot = try pair.client.open(request, isEnd: false)
+    pair.client.send(slot, Array(repeating: 7, count: 100 << 10))
+    pair.client.finish(slot)
+    try pair.exchange()
+    #expect(pair.serverData.count == 64 << 10)
+    #expect(pair.client.queuedBytes == 36 << 10)
+
+    pair.server.consume(try #require(pair.serverSlots(.head).first), 64 << 10)
+    try pair.exchange()
+    #expect(pair.serverData.count == 100 << 10)
+    #expect(pair.client.queuedBytes == 0)
+  }
+
+  @Test("after the last GOAWAY no stream begins, and the peer knows what was not processed")
+  func goAway() throws {
+    let pair = try EnginePair()
+    _ = try pair.client.open(request, isEnd: true)
+    try pair.exchange()
+    pair.server.announceGoAway()
+    try pair.exchange()
+    #expect(pair.clientEvents.contains { $0.kind == .goAway })
+    #expect(!pair.clientEvents.contains { $0.kind == .closed })
+
+    pair.server.goAway(.noError)
+    _ = try pair.client.open(request, isEnd: true)
+    try pair.exchange()
+    #expect(pair.serverSlots(.head).count == 1)
+    #expect(pair.clientEvents.filter { $0.kind == .closed }.map(\.code) == [.refusedStream])
+  }
+
+  @Test("a client that opens and resets streams without end loses the connection")
+  func rapidReset() throws {
+    var settings = HTTP2Settings()
+    settings.peerResetsBurst = 10
+    settings.peerResetsPerSecond = 1
+    let pair = try EnginePair(server: settings)
+    try pair.exchange()
+    for _ in 0..<12 {
+      let slot = try pair.client.open(request, isEnd: false)
+      let opened = try pair.bytes(of: pair.client)
+      try pair.deliverToServer(opened)
+      pair.client.reset(slot, .cancel)
+      let reset = try pair.bytes(of: pair.client)
+      try pair.deliverToServer(reset)
+    }
+    _ = try pair.bytes(of: pair.server)
+    #expect(!pair.server.isAlive)
+  }
+
+  @Test("bytes that are no HTTP/2 are refused")
+  func notHTTP2() throws {
+    let pair = try EnginePair()
+    #expect(throws: HTTP2Failure.self) {
+      try pair.deliverToServer(ByteBuffer(string: "GET / HTTP/1.1\r\nhost: a\r\n\r\n"))
+    }
+  }
+}
