@@ -40,17 +40,17 @@ struct CodeWriter {
 
   /// `head[item, item]`, broken like a call.
   mutating func list(_ head: String, _ items: [String]) {
-    self.items(of: head + "[", items, "]")
+    self.items(of: head + "[", items, "]", lastComma: ",")
   }
 
-  private mutating func items(of opening: String, _ items: [String], _ closing: String) {
+  private mutating func items(of opening: String, _ items: [String], _ closing: String, lastComma: String = "") {
     let oneLine = "\(opening)\(items.joined(separator: ", "))\(closing)"
     guard depth * 2 + oneLine.count > 120 else { return line(oneLine) }
     line(opening)
     depth += 1
     var current = ""
     for (index, item) in items.enumerated() {
-      let piece = index == items.count - 1 ? item : item + ","
+      let piece = index == items.count - 1 ? item + lastComma : item + ","
       if !current.isEmpty, depth * 2 + current.count + piece.count + 1 > 120 {
         line(current)
         current = ""

@@ -82,11 +82,12 @@ struct StubEmitter {
       out.line("public var serviceName: String { \(service.name)Methods.service }")
       out.line()
       try out.block("public init(_ handlers: some \(service.name)Handlers)") { out throws(GenerationFailure) in
-        out.line("methods = [")
-        for method in service.methods {
+        let bound = service.methods.map { method in
           let name = SwiftNames.method(method.name)
-          out.line("  BoundMethod(\(service.name)Methods.\(name)) { try await handlers.\(name)($0, $1) },")
+          return "BoundMethod(\(service.name)Methods.\(name)) { try await handlers.\(name)($0, $1) }"
         }
+        out.line("methods = [")
+        for method in bound { out.line("  \(method)\(bound.count > 1 ? "," : "")") }
         out.line("]")
       }
     }

@@ -20,7 +20,7 @@ extension OrderV1 {
 
     public static let allCases: [Self] = [
       .unspecified, .created, .redirected, .ordered, .proofSubmitted, .underReview, .approved, .rejected,
-      .rewardPending, .completed, .failed
+      .rewardPending, .completed, .failed,
     ]
 
     public var name: String? {
@@ -222,7 +222,8 @@ extension OrderV1 {
     public static let frozenDisputed = Self(rawValue: 7)
 
     public static let allCases: [Self] = [
-      .unspecified, .unchecked, .pendingCooling, .approvedSettled, .rejected, .fraudAlert, .capExceeded, .frozenDisputed
+      .unspecified, .unchecked, .pendingCooling, .approvedSettled, .rejected, .fraudAlert, .capExceeded,
+      .frozenDisputed,
     ]
 
     public var name: String? {

@@ -27,7 +27,7 @@ extension WalletV1 {
     public static let allCases: [Self] = [
       .unspecified, .brandDeposit, .platformFee, .commissionLock, .commissionSettle, .cashbackLock, .cashbackSettle,
       .orderSettlementDebit, .commissionReversal, .marginReversal, .agencyPayout, .agencyReceipt, .payoutRequest,
-      .payoutComplete, .payoutFailed, .refund, .lockRelease
+      .payoutComplete, .payoutFailed, .refund, .lockRelease,
     ]
 
     public var name: String? {

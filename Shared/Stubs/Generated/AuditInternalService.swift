@@ -30,7 +30,7 @@ public struct AuditInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some AuditInternalServiceHandlers) {
     methods = [
-      BoundMethod(AuditInternalServiceMethods.appendAudit) { try await handlers.appendAudit($0, $1) },
+      BoundMethod(AuditInternalServiceMethods.appendAudit) { try await handlers.appendAudit($0, $1) }
     ]
   }
 }

@@ -69,7 +69,7 @@ public enum CampaignInternalServiceMethods {
     rules: MethodRules(callers: ["order"]))
 
   public static let all: [MethodDescriptor] = [
-    getDealForOrder, reserveSlot, releaseSlot, consumeSlot, unconsumeSlot, getReservation
+    getDealForOrder, reserveSlot, releaseSlot, consumeSlot, unconsumeSlot, getReservation,
   ]
 }
 

@@ -28,7 +28,7 @@ public struct EchoBinding: ServiceBinding {
 
   public init(_ handlers: some EchoHandlers) {
     methods = [
-      BoundMethod(EchoMethods.unary) { try await handlers.unary($0, $1) },
+      BoundMethod(EchoMethods.unary) { try await handlers.unary($0, $1) }
     ]
   }
 }

@@ -30,7 +30,7 @@ public struct HealthBinding: ServiceBinding {
 
   public init(_ handlers: some HealthHandlers) {
     methods = [
-      BoundMethod(HealthMethods.check) { try await handlers.check($0, $1) },
+      BoundMethod(HealthMethods.check) { try await handlers.check($0, $1) }
     ]
   }
 }

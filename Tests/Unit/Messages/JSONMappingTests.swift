@@ -161,7 +161,8 @@ struct JSONMappingTests {
     #expect(written.hasSuffix(#""details":[{"typeUrl":"type.googleapis.com/x","value":"AQI="}]}"#))
   }
 
-  @Test("instants convert without loss and saturate at the ends", arguments: [0, 1, -1, 999, -1_001, 1_700_000_000_123])
+  @Test(
+    "instants convert without loss and saturate at the ends", arguments: [0, 1, -1, 999, -1_001, 1_700_000_000_123])
   func instants(milliseconds: Int64) {
     let time = Kernel.Timestamp(milliseconds: milliseconds)
     #expect(GoogleProtobuf.Timestamp(time).kernel == time)
