@@ -25,9 +25,9 @@ def test_entries_written_while_audit_was_away_arrive_once(fresh):
     assert (status, problem["code"]) == (503, "SERVICE_UNAVAILABLE")
 
     def written():
-        """Event ids in the outboxes of all services."""
+        """Event ids in the outboxes of all services, as audit knows them."""
         return {
-            message["eventId"] for service in ("identity", "campaign", "order", "wallet")
+            f"{service}/{message['eventId']}" for service in ("identity", "campaign", "order", "wallet")
             for entry in fresh.database(service).outbox.find({}) for message in entry["messages"]
             if message["topic"] == "audit"}
 

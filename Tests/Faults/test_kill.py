@@ -75,9 +75,13 @@ def books_are_right(deployment, people, order_id, answer):
 
 
 def in_progress(deployment, command):
-    """Whether a command of the wallet service is inside mongod now."""
+    """Whether a command of the wallet service is inside mongod now (long ones are shown as cut-off text)."""
     operations = deployment.mongo.admin.command({"currentOp": 1, "appName": "mobo-wallet"})["inprog"]
-    return any(command in operation.get("command", {}) for operation in operations)
+    for operation in operations:
+        shown = operation.get("command", {})
+        if command in shown or shown.get("$truncated", "").startswith(f"{{ {command}:"):
+            return True
+    return False
 
 
 @contextlib.contextmanager
