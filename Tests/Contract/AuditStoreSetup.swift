@@ -9,8 +9,8 @@ extension StoreKind {
     switch self {
     case .memory: try await work(AuditMemoryStore())
     case .mongo:
-      try await TestMongo.run("audit", migrations: AuditMigrations.all) { mongo in
-        try await work(MongoAuditStore(mongo.database))
+      try await TestMongo.withDatabase("audit", migrations: AuditMigrations.all) { database in
+        try await work(MongoAuditStore(database))
       }
     }
   }

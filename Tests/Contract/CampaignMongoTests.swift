@@ -11,8 +11,8 @@ struct CampaignMongoTests {
   // turns of its own, as three replicas would have.
   @Test("three processes that fight for ten slots give away exactly ten")
   func replicas() async throws {
-    try await TestMongo.run("campaign", migrations: CampaignMigrations.all) { mongo in
-      let stores = (0..<3).map { _ in MongoCampaignStore(mongo.database) }
+    try await TestMongo.withDatabase("campaign", migrations: CampaignMigrations.all) { database in
+      let stores = (0..<3).map { _ in MongoCampaignStore(database) }
       try await stores[0].insertMissing(CampaignFixture.catalog(total: 10, limit: 10, quota: 10))
       let answers = await withTaskGroup(of: ErrorCode?.self) { group in
         for order in 1...30 {
@@ -43,19 +43,19 @@ struct CampaignMongoTests {
 
   @Test("giving a slot back leaves exactly one audit entry, and nothing else leaves any")
   func audit() async throws {
-    try await TestMongo.run("campaign", migrations: CampaignMigrations.all) { mongo in
-      let store = MongoCampaignStore(mongo.database)
+    try await TestMongo.withDatabase("campaign", migrations: CampaignMigrations.all) { database in
+      let store = MongoCampaignStore(database)
       try await store.insertMissing(CampaignFixture.catalog(total: 3, limit: 3, quota: 0))
       let claim = CampaignFixture.claim(order: 1)
       let now = CampaignFixture.later
       _ = try await store.apply(.reserve(claim), requestID: "r-1", at: now)
       _ = try await store.apply(.consume(claim.orderID), requestID: "r-2", at: now)
       _ = try await store.apply(.unconsume(claim.orderID), requestID: "r-3", at: now)
-      #expect(try await Self.outbox(mongo.database).isEmpty)
+      #expect(try await Self.outbox(database).isEmpty)
       for _ in 1...2 {
         _ = try await store.apply(.release(claim.orderID, reason: "W12"), requestID: "r-4", at: now)
       }
-      let documents = try await Self.outbox(mongo.database)
+      let documents = try await Self.outbox(database)
       #expect(documents.count == 1)
       let document = try #require(documents.first)
       #expect(try document.int64("seq") == 2)
@@ -65,8 +65,8 @@ struct CampaignMongoTests {
 
   @Test("a refused change leaves nothing behind, not even an audit entry")
   func refusal() async throws {
-    try await TestMongo.run("campaign", migrations: CampaignMigrations.all) { mongo in
-      let store = MongoCampaignStore(mongo.database)
+    try await TestMongo.withDatabase("campaign", migrations: CampaignMigrations.all) { database in
+      let store = MongoCampaignStore(database)
       try await store.insertMissing(CampaignFixture.catalog(total: 3, limit: 3, quota: 0))
       let claim = CampaignFixture.claim(order: 1)
       let now = CampaignFixture.later
@@ -77,7 +77,7 @@ struct CampaignMongoTests {
         _ = try await store.apply(.release(claim.orderID, reason: "W4"), requestID: nil, at: now)
       }
       #expect(try await store.book(for: claim) == before)
-      #expect(try await Self.outbox(mongo.database).isEmpty)
+      #expect(try await Self.outbox(database).isEmpty)
     }
   }
 

@@ -9,8 +9,8 @@ extension StoreKind {
     switch self {
     case .memory: try await work(CampaignMemoryStore())
     case .mongo:
-      try await TestMongo.run("campaign", migrations: CampaignMigrations.all) { mongo in
-        try await work(MongoCampaignStore(mongo.database))
+      try await TestMongo.withDatabase("campaign", migrations: CampaignMigrations.all) { database in
+        try await work(MongoCampaignStore(database))
       }
     }
   }
