@@ -80,7 +80,8 @@ public struct CommonSettings: Sendable {
     if given.isEmpty {
       keys.reject(
         Keys.appEnvironment.name,
-        "production needs TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE, and this build cannot encrypt its gRPC ports yet")
+        "production needs TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE, "
+          + "and this build cannot encrypt its gRPC ports yet")
     }
     if keys[Keys.serviceKeysFile] != nil {
       keys.reject(Keys.serviceKeysFile.name, "is refused in production, where certificates name the caller")

@@ -27,7 +27,8 @@ public final class HTTPServer: Sendable {
   /// Binds the port and begins to answer. Returns the address really taken. Fails with `TransportFailure.bind`.
   public func start() async throws -> (host: String, port: Int) {
     let group = MultiThreadedEventLoopGroup.singleton
-    let bound = try await Listener.bind(host: configuration.host, port: configuration.port, on: group) { [self] channel in
+    let bound = try await Listener.bind(host: configuration.host, port: configuration.port, on: group) {
+      [self] channel in
       channel.eventLoop.makeCompletedFuture { try self.prepare(channel) }
     }
     listener.withLock { $0 = bound }

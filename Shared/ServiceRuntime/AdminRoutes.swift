@@ -9,6 +9,9 @@ struct AdminRoutes: HTTPHandler {
   let clock: any WallClock
   let metrics: @Sendable () -> String
 
+  /// Enough that a request with the wrong method is told so, and not that its body is too long.
+  func bodyBytesMax(for head: HTTPRequestHead) -> Int { 4_096 }
+
   func respond(to request: HTTPRequest) async -> HTTPResponse {
     let path = request.head.path
     guard Self.paths.contains(path) else { return Self.problem(404, "ROUTE_NOT_FOUND", "there is nothing here") }
@@ -106,7 +109,7 @@ struct PublicRoutesHandler: HTTPHandler {
   let own: any HTTPHandler
 
   func bodyBytesMax(for head: HTTPRequestHead) -> Int {
-    AdminRoutes.publicPaths.contains(head.path) ? 0 : own.bodyBytesMax(for: head)
+    AdminRoutes.publicPaths.contains(head.path) ? admin.bodyBytesMax(for: head) : own.bodyBytesMax(for: head)
   }
 
   func respond(to request: HTTPRequest) async -> HTTPResponse {

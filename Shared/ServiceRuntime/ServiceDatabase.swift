@@ -40,7 +40,8 @@ struct ServiceDatabase: Sendable {
     guard try await runner.isUpToDate() else {
       throw StartFailure(
         .unavailable,
-        "MongoDB: the schema of \(database.name) is not the one this build needs: run `migrate status` and `migrate up`")
+        "MongoDB: the schema of \(database.name) is not the one this build needs: "
+          + "run `migrate status` and `migrate up`")
     }
   }
 }

@@ -6,8 +6,13 @@ import Logging
 import Mongo
 import RPC
 import Stubs
-import Synchronization
 import Telemetry
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 /// A process that serves: starts everything in order, waits for a signal, and ends everything in the reverse order.
 struct ServingProcess<Definition: ServiceDefinition>: Sendable {
@@ -159,7 +164,7 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
 
   private func adminRoutes(_ health: HealthState, _ client: MongoClient?) -> AdminRoutes {
     AdminRoutes(health: health, clock: clock) { [metrics] in
-      metrics.text(gauges: ProcessGauges.all(database: client))
+      metrics.text(readings: ProcessReadings.all(database: client))
     }
   }
 
@@ -174,6 +179,11 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   private func stop(_ running: Running) async {
     let deadline = Deadline.after(configured.common.shutdownTimeout)
     logger.info("draining")
+    let watchdog = Task.detached { [logger] in
+      try await Task.sleep(for: deadline.remaining + Self.stopGrace, clock: .continuous)
+      logger.critical("the process did not end in time and is cut off")
+      _exit(ProcessExit.software.rawValue)
+    }
     running.health.beginDrain()
     let limit = max(deadline.remaining, .zero)
     async let publicDrain: Void? = running.http?.shutdownGracefully(within: limit)
@@ -184,6 +194,10 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     await running.channels.close()
     await running.client?.close()
     await running.admin.shutdownGracefully(within: .milliseconds(100))
+    watchdog.cancel()
     logger.info("stopped")
   }
+
+  /// What ending may take beyond the drain: background tasks that finish a step, the database's own closing.
+  private static var stopGrace: Duration { .seconds(10) }
 }

@@ -1,3 +1,4 @@
+import Access
 import Config
 import Kernel
 import Mongo
@@ -20,6 +21,8 @@ struct StartFailure: Error {
       switch error {
       case let failure as StartFailure: failure
       case let failure as ConfigurationFailure: StartFailure(.configuration, failure.description)
+      case let failure as SigningKeyFailure:
+        StartFailure(.configuration, "\(Keys.signingKeyFile.name): \(failure)")
       case let failure as MongoStartFailure: Self.database(failure)
       case let failure as MigrationFailure: Self.migration(failure)
       case let failure as MongoFailure: StartFailure(.unavailable, "MongoDB: \(failure)")

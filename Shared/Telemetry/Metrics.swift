@@ -56,12 +56,36 @@ public final class Metrics: Sendable {
     }
   }
 
-  /// The whole exposition, `# EOF` included. `gauges` are read by the caller at this moment.
-  public func text(gauges: [(name: String, help: String, value: Double)] = []) -> String {
+  /// A value that the caller reads at the moment of asking.
+  public struct Reading: Sendable {
+    public enum Kind: String, Sendable {
+      case gauge, counter
+    }
+
+    let name: String
+    let kind: Kind
+    let help: String
+    let value: Double
+
+    /// - Parameter name: of a counter without its `_total`.
+    public init(_ name: String, _ kind: Kind = .gauge, help: String, _ value: Double) {
+      self.name = name
+      self.kind = kind
+      self.help = help
+      self.value = value
+    }
+  }
+
+  /// The whole exposition, `# EOF` included.
+  public func text(readings: [Reading] = []) -> String {
     let (counters, histograms, help) = state.withLock { ($0.counters, $0.histograms, $0.help) }
     var lines: [String] = []
-    for gauge in gauges {
-      lines += ["# TYPE \(gauge.name) gauge", "# HELP \(gauge.name) \(gauge.help)", "\(gauge.name) \(gauge.value)"]
+    for reading in readings {
+      let sample = reading.kind == .counter ? reading.name + "_total" : reading.name
+      lines += [
+        "# TYPE \(reading.name) \(reading.kind.rawValue)", "# HELP \(reading.name) \(reading.help)",
+        "\(sample) \(reading.value)",
+      ]
     }
     for (name, group) in Self.grouped(counters) {
       lines += Self.header(name, "counter", help)

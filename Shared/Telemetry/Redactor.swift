@@ -34,10 +34,10 @@ public enum Redactor {
     "cookie", "credential", "credentials", "proof", "image", "otp", "pin",
   ]
 
-  /// Counts and times of secrets are no secrets: `tokenExpiresAt`, `keyCount`.
+  /// Counts, times and places of secrets are no secrets: `tokenExpiresAt`, `keyCount`, `SERVICE_KEYS_FILE`.
   private static func isMeasure(_ words: [String]) -> Bool {
     guard let last = words.last else { return false }
-    return ["count", "bytes", "at", "seconds", "ms", "kid", "id", "name", "method"].contains(last)
+    return ["count", "bytes", "at", "seconds", "ms", "kid", "id", "name", "method", "file"].contains(last)
   }
 
   private static func words(of name: String) -> [String] {

@@ -87,8 +87,9 @@ enum Fixture {
       source: source, clock: clocks, refresh: .seconds(300), logger: Logger(label: "test"), monotonic: clocks.monotonic)
   }
 
-  static func token(_ ring: SigningKeyRing, _ clocks: MovedClocks, ttl: Duration = .seconds(900)) async throws -> String {
-    try await TokenIssuer(ring: ring, ttl: ttl)
+  /// Good for 900 s.
+  static func token(_ ring: SigningKeyRing, _ clocks: MovedClocks) async throws -> String {
+    try await TokenIssuer(ring: ring, ttl: .seconds(900))
       .issue(subject: userID, sessionID: "s1", roles: [.shopper], now: clocks.now()).text
   }
 

@@ -71,7 +71,9 @@ struct TokenVerifierTests {
     #expect(try await Self.outcome(token, KeySource([ring]), clocks) == .invalidToken)
   }
 
-  @Test("texts that are no token are invalid", arguments: ["", ".", "..", "a.b.c", "eyJ.eyJ", String(repeating: "a", count: 5_000)])
+  @Test(
+    "texts that are no token are invalid",
+    arguments: ["", ".", "..", "a.b.c", "eyJ.eyJ", String(repeating: "a", count: 5_000)])
   func garbage(token: String) async throws {
     #expect(try await Self.outcome(token, KeySource([try Fixture.ring()]), MovedClocks()) == .invalidToken)
   }
@@ -145,7 +147,10 @@ struct TokenVerifierTests {
     let ring = try SigningKeyRing.load(path: path)
     #expect(ring.publicKeys.map(\.point) == keys.map { Array($0.publicKey.rawRepresentation) })
 
-    for text in ["c4n4ry", #"{"keys":[]}"#, #"{"keys":[{"use":"current","d":"c4n4ry"}]}"#, "-----BEGIN X-----\nc4n4ry"] {
+    let foreign = [
+      "c4n4ry", #"{"keys":[]}"#, #"{"keys":[{"use":"current","d":"c4n4ry"}]}"#, "-----BEGIN X-----\nc4n4ry",
+    ]
+    for text in foreign {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
       let failure = #expect(throws: SigningKeyFailure.self) { try SigningKeyRing.load(path: path) }
       #expect(failure?.description.contains("c4n4ry") == false)

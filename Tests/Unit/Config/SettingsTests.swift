@@ -7,7 +7,8 @@ struct SettingsTests {
   @Test(
     "integers are taken at their limits and refused beyond",
     arguments: [
-      ("GRPC_PORT", "0", true), ("GRPC_PORT", "64535", true), ("GRPC_PORT", "64536", false), ("GRPC_PORT", "-1", false), ("GRPC_PORT", "65536", false),
+      ("GRPC_PORT", "0", true), ("GRPC_PORT", "64535", true), ("GRPC_PORT", "64536", false),
+      ("GRPC_PORT", "-1", false), ("GRPC_PORT", "65536", false),
       ("GRPC_PORT", "", false), ("GRPC_PORT", "50 051", false), ("GRPC_PORT", "0x10", false),
       ("MONGO_MAX_POOL_SIZE", "10", true), ("MONGO_MAX_POOL_SIZE", "9", false), ("MONGO_FAMILY", "5", false),
       ("MONGO_FAMILY", "6", true), ("PAGE_SIZE_DEFAULT", "200", true), ("PAGE_SIZE_DEFAULT", "201", false),

@@ -1,4 +1,5 @@
 import Mongo
+import Telemetry
 
 #if canImport(Glibc)
   import Glibc
@@ -7,28 +8,27 @@ import Mongo
 #endif
 
 /// What the system knows about this process, at the moment of asking.
-enum ProcessGauges {
-  typealias Gauge = (name: String, help: String, value: Double)
-
-  static func all(database: MongoClient?) -> [Gauge] {
-    var gauges: [Gauge] = []
+enum ProcessReadings {
+  static func all(database: MongoClient?) -> [Metrics.Reading] {
+    var readings: [Metrics.Reading] = []
     var usage = rusage()
     if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
       let seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime)
-      gauges.append(("process_cpu_seconds", "Processor time used.", seconds))
+      readings.append(.init("process_cpu_seconds", .counter, help: "Processor time used.", seconds))
     }
     if let pages = residentPages {
-      gauges.append(("process_resident_memory_bytes", "Memory in use.", Double(pages * sysconf(Int32(_SC_PAGESIZE)))))
+      let bytes = Double(pages * sysconf(Int32(_SC_PAGESIZE)))
+      readings.append(.init("process_resident_memory_bytes", help: "Memory in use.", bytes))
     }
     if let database {
       let pool = database.poolStatistics
-      gauges.append(("mongodb_pool_size", "Open connections of the pool.", Double(pool.size)))
-      gauges.append(("mongodb_pool_idle", "Connections of the pool without work.", Double(pool.idle)))
-      gauges.append(("mongodb_pool_queued", "Calls that wait for a connection.", Double(pool.queued)))
+      readings.append(.init("mongodb_pool_size", help: "Open connections of the pool.", Double(pool.size)))
+      readings.append(.init("mongodb_pool_idle", help: "Connections of the pool without work.", Double(pool.idle)))
+      readings.append(.init("mongodb_pool_queued", help: "Calls that wait for a connection.", Double(pool.queued)))
       let isConnected = database.state == .connected
-      gauges.append(("mongodb_connected", "1 while the primary is known.", isConnected ? 1 : 0))
+      readings.append(.init("mongodb_connected", help: "1 while the primary is known.", isConnected ? 1 : 0))
     }
-    return gauges
+    return readings
   }
 
   /// Second field of /proc/self/statm; nil where there is no such file.
