@@ -31,8 +31,8 @@ extension StoreKind {
           store: store, setStatus: { store.setStatus($0, of: $1) }, delete: { store.delete($0) },
           sessionCount: { store.sessions.count }, auditReasons: { store.records.map(\.reason) }))
     case .mongo:
-      try await TestMongo.run("identity", migrations: IdentityMigrations.all) { mongo in
-        try await work(Self.bench(mongo.database))
+      try await TestMongo.withDatabase("identity", migrations: IdentityMigrations.all) { database in
+        try await work(Self.bench(database))
       }
     }
   }

@@ -77,7 +77,7 @@ extension StoreKind {
     switch self {
     case .memory: try await body(InMemoryOrderStore())
     case .mongo:
-      try await TestMongo.run("order", migrations: OrderMigrations.all) { mongo in
+      try await TestMongo.withMongo("order", migrations: OrderMigrations.all) { mongo in
         try await body(MongoOrderStore(mongo.database))
       }
     }
