@@ -125,9 +125,11 @@ struct SlotLifeTests {
     #expect(try (book.change(by: command) == nil) == repeated)
   }
 
-  @Test("an order without a slot has no reservation to change", arguments: [
-    .release(order, reason: "W4"), .consume(order), .unconsume(order),
-  ] as [SlotCommand])
+  @Test(
+    "an order without a slot has no reservation to change",
+    arguments: [
+      .release(order, reason: "W4"), .consume(order), .unconsume(order),
+    ] as [SlotCommand])
   func missing(command: SlotCommand) {
     #expect(SlotBook.holding(nil).refusal(of: command) == .reservationNotFound)
   }
