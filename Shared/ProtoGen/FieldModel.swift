@@ -47,6 +47,9 @@ struct FieldModel {
     cName = CNames.field(field.name)
     let entry = message.nested.first { $0.isMapEntry && $0.fullName == field.typeName }
     if let entry, field.isRepeated, entry.fields.count == 2 {
+      guard entry.fields[0].kind == .string, entry.fields[1].kind != .bytes else {
+        throw GenerationFailure("\(entry.fullName): only maps from strings to other values than bytes are generated")
+      }
       shape = .map(
         key: MapPart(kind: entry.fields[0].kind, swiftType: try Self.swiftType(entry.fields[0], schema)),
         value: MapPart(kind: entry.fields[1].kind, swiftType: try Self.swiftType(entry.fields[1], schema)),

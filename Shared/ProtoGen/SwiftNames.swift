@@ -37,6 +37,11 @@ enum SwiftNames {
     escaped(lowerCamel(field.name))
   }
 
+  /// A property as the label of a parameter, where keywords are plain words.
+  static func label(_ property: String) -> String {
+    property.filter { $0 != "`" }
+  }
+
   static func type(_ package: String, _ nesting: [String]) -> String {
     ([namespace(package)] + nesting.map(escaped)).joined(separator: ".")
   }
@@ -80,9 +85,21 @@ enum CNames {
     "mobo_" + descriptor(fullName)
   }
 
+  /// In lower case; a keyword of C or C++ gets an underscore.
   static func field(_ name: String) -> String {
-    name.lowercased()
+    let lower = name.lowercased()
+    return keywords.contains(lower) ? lower + "_" : lower
   }
+
+  private static let keywords: Set<String> = [
+    "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "class", "compl",
+    "const", "const_cast", "continue", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit",
+    "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new",
+    "not", "not_eq", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast",
+    "return", "short", "signed", "sizeof", "static", "static_cast", "struct", "switch", "template", "this", "throw",
+    "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile",
+    "wchar_t", "while", "xor", "xor_eq",
+  ]
 
   private static func lower(_ camel: String) -> String {
     var out = ""

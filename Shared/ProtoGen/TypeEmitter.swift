@@ -71,19 +71,20 @@ struct TypeEmitter {
       return
     }
     switch first {
-    case .field(let field): out.line("public init() { self.init(\(field.property): \(field.defaultValue)) }")
-    case .oneof(let oneof): out.line("public init() { self.init(\(oneof.property): nil) }")
+    case .field(let field):
+      out.line("public init() { self.init(\(SwiftNames.label(field.property)): \(field.defaultValue)) }")
+    case .oneof(let oneof): out.line("public init() { self.init(\(SwiftNames.label(oneof.property)): nil) }")
     }
     var parameters: [String] = []
     var assignments: [String] = []
     for property in properties {
       switch property {
       case .field(let field):
-        parameters.append("\(field.property): \(field.swiftType) = \(field.defaultValue)")
-        assignments.append("self.\(field.property) = \(field.property)")
+        parameters.append("\(SwiftNames.label(field.property)): \(field.swiftType) = \(field.defaultValue)")
+        assignments.append("self.\(SwiftNames.label(field.property)) = \(field.property)")
       case .oneof(let oneof):
-        parameters.append("\(oneof.property): \(oneof.type)? = nil")
-        assignments.append("self.\(oneof.property) = \(oneof.property)")
+        parameters.append("\(SwiftNames.label(oneof.property)): \(oneof.type)? = nil")
+        assignments.append("self.\(SwiftNames.label(oneof.property)) = \(oneof.property)")
       }
     }
     out.line()

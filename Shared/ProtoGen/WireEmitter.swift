@@ -72,7 +72,7 @@ extension WireEmitter {
       case .message where !field.descriptor.isProto3Optional:
         out.line("\(field.property) = \(Self.read(field, source))")
       case .optional, .message:
-        let isSet = "c.pointee._\(field.cName)_case.rawValue == \(field.descriptor.number)"
+        let isSet = "\(Self.presence(field)).rawValue == \(field.descriptor.number)"
         out.line("if \(isSet) {")
         out.line("  \(field.property) = \(Self.read(field, source))")
         out.line("} else {")
@@ -91,6 +91,11 @@ extension WireEmitter {
         }
       }
     }
+  }
+
+  /// Which member of an optional field's own oneof is set.
+  fileprivate static func presence(_ field: FieldModel) -> String {
+    "c.pointee._\(field.descriptor.name.lowercased())_case"
   }
 
   private static func read(_ field: FieldModel, _ source: String) -> String {
@@ -146,7 +151,7 @@ extension WireEmitter {
         out.line("\(target) = \(Self.write(.message, field.property))")
       case .optional, .message:
         try out.block("if let \(field.property)") { out throws(GenerationFailure) in
-          out.line("c.pointee._\(field.cName)_case = .init(rawValue: \(field.descriptor.number))")
+          out.line("\(Self.presence(field)) = .init(rawValue: \(field.descriptor.number))")
           out.line("\(target) = \(Self.write(field.descriptor.kind, field.property))")
         }
       case .list:
