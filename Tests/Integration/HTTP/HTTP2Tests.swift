@@ -1,0 +1,123 @@
+import HTTP
+import HTTP2
+import Logging
+import NIOCore
+import NIOPosix
+import Testing
+import Transport
+
+@Suite("HTTP/2 on the same port", .timeLimit(.minutes(1)))
+struct HTTP2Tests {
+  @Test(
+    "requests are answered, and refused by the same limits",
+    arguments: [
+      ("GET", "/a?b=c", "", nil, 200, "GET /a b=c "),
+      ("POST", "/limit", "0123456789", nil, 200, "POST /limit - 0123456789"),
+      ("POST", "/limit", "0123456789a", nil, 413, "{}"), ("POST", "/limit", "0123456789a", "11", 413, "{}"),
+      ("HEAD", "/a", "", nil, 200, ""), ("OPTIONS", "*", "", nil, 200, "OPTIONS * - "),
+    ] as [(String, String, String, String?, Int, String)])
+  func requests(
+    method: String, path: String, body: String, length: String?, status: Int, answer: String
+  ) async throws {
+    try await withServer { port, _ in
+      let client = try await HTTP2Client(port: port)
+      var headers = [(":method", method), (":scheme", "http"), (":authority", "x"), (":path", path)]
+      if let length { headers.append(("content-length", length)) }
+      let response = try await client.exchange(headers, Array(body.utf8))
+      #expect(response.status == status && response.body == answer)
+      #expect(response.headers.contains("date"))
+      await client.close()
+    }
+  }
+
+  @Test("a drain ends the connection")
+  func drain() async throws {
+    try await withServer { port, server in
+      let client = try await HTTP2Client(port: port)
+      let headers = [(":method", "GET"), (":scheme", "http"), (":authority", "x"), (":path", "/a")]
+      #expect(try await client.exchange(headers, []).status == 200)
+      await server.shutdownGracefully(within: .seconds(20))
+      await client.closed.wait()
+    }
+  }
+
+  private func withServer(_ body: (Int, HTTPServer) async throws -> Void) async throws {
+    let server = HTTPServer(
+      configuration: HTTPServerConfiguration(host: "127.0.0.1", port: 0), handler: HTTPServerTests.Echo(),
+      logger: Logger(label: "test"))
+    let (_, port) = try await server.start()
+    try await body(port, server)
+    await server.shutdownGracefully(within: .zero)
+  }
+}
+
+/// One connection over the project's own client side.
+private final class HTTP2Client: ConnectionOwner, @unchecked Sendable {  // Touched on its connection's loop only.
+  struct Response: Sendable {
+    var status = 0
+    var headers: [String] = []
+    var body = ""
+  }
+
+  let closed = Flag()
+  private let ready = Flag()
+  private let connection: HTTP2Connection
+
+  init(port: Int) async throws {
+    let loop = MultiThreadedEventLoopGroup.singleton.next()
+    let connecting = HTTP2Connector.connect(
+      host: "127.0.0.1", port: port, on: loop, configuration: ConnectionConfiguration(), timeout: .seconds(5))
+    connection = try await connecting.get()
+    loop.execute { self.connection.belong(to: self) }
+    await ready.wait()
+  }
+
+  func settingsChanged(_ connection: HTTP2Connection) { ready.raise() }
+  func streamClosed(_ connection: HTTP2Connection) {}
+  func goingAway(_ connection: HTTP2Connection) {}
+  func closed(_ connection: HTTP2Connection) { closed.raise() }
+
+  func close() async {
+    connection.executor.eventLoop.execute { self.connection.close() }
+    await closed.wait()
+  }
+
+  func exchange(_ headers: [(String, String)], _ body: [UInt8]) async throws -> Response {
+    try await withCheckedThrowingContinuation { continuation in
+      connection.executor.eventLoop.execute {
+        do {
+          let collector = Collector(continuation)
+          collector.stream = try self.connection.open(HeaderList(headers), body: body, handler: collector)
+        } catch {
+          continuation.resume(throwing: error)
+        }
+      }
+    }
+  }
+
+  private final class Collector: StreamHandler {
+    var stream: HTTP2Stream?
+    private var response = Response()
+    private let continuation: CheckedContinuation<Response, any Error>
+
+    init(_ continuation: CheckedContinuation<Response, any Error>) {
+      self.continuation = continuation
+    }
+
+    func received(headers: HeaderList, isEnd: Bool) {
+      response.status = headers.first(":status").flatMap { Int($0) } ?? 0
+      response.headers = headers.map { headers.text($0.name) }
+    }
+
+    func receivedOversizedHeaders(isEnd: Bool) {}
+
+    func received(data bytes: RawSpan, isEnd: Bool) {
+      response.body += bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+      stream?.consumed(bytes.byteCount)
+    }
+
+    func received(trailers: HeaderList) {}
+
+    func closed(_ reason: StreamClosure) { continuation.resume(returning: response) }
+  }
+}
