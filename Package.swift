@@ -135,7 +135,7 @@ let suites: [Target] = [
   .target(name: "WalletMemory", dependencies: ["Kernel", "WalletDomain"], path: "Tests/Support/WalletMemory"),
   tests("WalletTests", in: "Unit/Wallet", ["Kernel", "WalletDomain", "WalletMemory"]),
   tests("AuditTests", in: "Unit/Audit", ["Kernel", "AuditDomain"]),
-  tests("GatewayTests", in: "Unit/Gateway", ["Kernel", "GatewayAPI", "Messages", "RPC", "HTTP", log]),
+  tests("GatewayTests", in: "Unit/Gateway", ["Kernel", "GatewayAPI", "Messages", "RPC", "Stubs", "HTTP", log]),
   tests(
     "StoreContractTests", in: "Contract",
     [

@@ -112,12 +112,14 @@ final class HashingThreads: Sendable {
     // The thread owns the pool until `close`; the retain here is released when the thread ends.
     let pool = Unmanaged.passRetained(self)
     var thread = pthread_t()
-    let code = pthread_create(&thread, nil, { context in
-      guard let context else { return nil }
-      let pool = Unmanaged<HashingThreads>.fromOpaque(context).takeRetainedValue()
-      repeat { pool.wakeUps.wait() } while pool.runNext()
-      return nil
-    }, pool.toOpaque())
+    let code = pthread_create(
+      &thread, nil,
+      { context in
+        guard let context else { return nil }
+        let pool = Unmanaged<HashingThreads>.fromOpaque(context).takeRetainedValue()
+        repeat { pool.wakeUps.wait() } while pool.runNext()
+        return nil
+      }, pool.toOpaque())
     precondition(code == 0, "no thread could be started: \(code)")
     pthread_detach(thread)
   }

@@ -89,7 +89,8 @@ struct JSONEdgeTests {
     #expect(harness.backend.calls.isEmpty)
   }
 
-  @Test("a known path takes its own method only and says which", arguments: ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
+  @Test(
+    "a known path takes its own method only and says which", arguments: ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
   func methodNotAllowed(method: String) async {
     let response = await EdgeHarness().send(method, login)
     #expect(response.status == 405)
