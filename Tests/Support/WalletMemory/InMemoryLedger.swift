@@ -100,7 +100,9 @@ extension InMemoryLedger: LedgerStore {
         state.isUndecided = false
         throw Failure(.databaseUnavailable, "the database is away")
       }
-      return state.lastBatch == batch.id ? .committed : .notCommitted
+      if state.lastBatch == batch.id { return .committed }
+      if state.batchesCommitted == batch.number - 1 { state.batchesCommitted = batch.number }
+      return .notCommitted
     }
   }
 

@@ -1,0 +1,133 @@
+import Kernel
+import Mongo
+import TestKit
+import Testing
+import WalletDomain
+import WalletMemory
+import WalletStorage
+
+private typealias Fixture = WalletStoreFixture
+
+/// What only the real store can show: lost replies, killed writers, and the outbox.
+@Suite("The ledger in MongoDB", .enabled(if: TestMongo.isAvailable))
+struct WalletMongoTests {
+  private func withLedger(
+    _ work: (TestMongo, MongoLedgerStore, WalletStoreFixture) async throws -> Void
+  ) async throws {
+    try await TestMongo.withMongo("wallet", migrations: WalletMigrations.all) { mongo in
+      let ledger = try await MongoLedgerStore.takeOver(mongo.database)
+      let fixture = WalletStoreFixture(ledger, MongoWalletStore(mongo.database))
+      try await fixture.fund(1_000_000)
+      try await work(mongo, ledger, fixture)
+      await ledger.close()
+    }
+  }
+
+  // Goal: whatever the server does to a commit, repeating the call until it is answered moves the money once.
+  @Test(
+    "a settlement whose commit goes wrong is applied once",
+    arguments: [
+      FailPoint(["commitTransaction"], .closeConnection), FailPoint(["commitTransaction"], .closeConnection, times: 3),
+      FailPoint(["commitTransaction"], .error(code: 91, labels: ["UnknownTransactionCommitResult"]), times: 8),
+      FailPoint(["commitTransaction"], .writeConcernError(code: 64, labels: ["UnknownTransactionCommitResult"]), times: 8),
+      FailPoint(["commitTransaction"], .error(code: 251, labels: ["TransientTransactionError"]), times: 2),
+      FailPoint(["update"], .error(code: 112, labels: ["TransientTransactionError"]), times: 2),
+      FailPoint(["insert"], .closeConnection, times: 2), FailPoint(["find"], .closeConnection, times: 2),
+    ])
+  func failedCommits(failPoint: FailPoint) async throws {
+    try await withLedger { mongo, _, fixture in
+      _ = try await fixture.queue.perform(try Fixture.lock(1))
+      try await failPoint.active(for: mongo) {
+        _ = try? await fixture.queue.perform(try Fixture.settle(1))
+      }
+      _ = try await fixture.queue.perform(try Fixture.settle(1))
+      let books = try await fixture.books(orders: 2)
+      #expect(books.contradictionsWithoutAudits == [])
+      #expect(books.wallet(of: Fixture.buyer)?.balances.available == Money(paise: 5_000))
+      #expect(try await auditMessages(mongo.database) == 5)
+    }
+  }
+
+  // Goal: a writer that died in the middle of a transaction does not block its successor. Method: its commit is held at
+  // the server for a minute, and a second writer takes over on another connection meanwhile.
+  @Test("a successor ends what its predecessor left open")
+  func takeOver() async throws {
+    try await withLedger { mongo, _, fixture in
+      _ = try await fixture.queue.perform(try Fixture.lock(1))
+      let held = FailPoint(["commitTransaction"], .block(milliseconds: 60_000))
+      try await held.active(for: mongo) {
+        async let dying = fixture.queue.perform(try Fixture.settle(1))
+        try await TestMongo.asOperator { other in
+          try await awaitCommit(of: mongo.appName, other)
+          let database = other.renamed(mongo.database.name)
+          let successor = try await MongoLedgerStore.takeOver(database)
+          let next = WalletStoreFixture(successor, MongoWalletStore(database))
+          _ = try await next.queue.perform(try Fixture.settle(1))
+          await successor.close()
+        }
+        _ = try? await dying
+      }
+      let books = try await fixture.books(orders: 2)
+      #expect(books.contradictionsWithoutAudits == [])
+      #expect(books.wallet(of: Fixture.buyer)?.balances.available == Money(paise: 5_000))
+    }
+  }
+
+  @Test("two writers at once take turns, and lose nothing")
+  func twoWriters() async throws {
+    try await withLedger { mongo, _, first in
+      let other = try await MongoLedgerStore.takeOver(mongo.database)
+      let second = WalletStoreFixture(other, MongoWalletStore(mongo.database))
+      for order in 0..<10 {
+        async let one = first.queue.perform(try Fixture.settle(order, hold: 0))
+        async let two = second.queue.perform(try Fixture.settle(order, hold: 0))
+        _ = (try? await one, try? await two)
+        _ = try await first.queue.perform(try Fixture.settle(order, hold: 0))
+      }
+      await other.close()
+      let books = try await first.books(orders: 10)
+      #expect(books.contradictionsWithoutAudits == [])
+      #expect(books.wallet(of: Fixture.buyer)?.balances.available == Money(paise: 50_000))
+    }
+  }
+
+  @Test("a batch leaves one outbox document, a replay none")
+  func outbox() async throws {
+    try await withLedger { mongo, _, fixture in
+      let before = try await auditMessages(mongo.database)
+      _ = try await fixture.queue.perform(try Fixture.settle(1, hold: 0))
+      _ = try await fixture.queue.perform(try Fixture.settle(1, hold: 0))
+      #expect(try await auditMessages(mongo.database) - before == 4)
+      let documents = try await mongo.database.run {
+        try $0.find("outbox", ["aggregate": "wallet"], sort: ["seq": -1], limit: 1)
+      }
+      let entry = try #require(try documents.first?.documents("messages").first?.document("payload"))
+      #expect(try entry.string("action") == "WALLET_DEBIT" && entry.string("entityType") == "Wallet")
+      #expect(try entry.document("metadata").int64("amountPaise") == 10_250)
+      #expect(try entry.document("metadata").string("type") == "order_settlement_debit")
+    }
+  }
+
+  private func auditMessages(_ database: MongoDatabase) async throws -> Int {
+    try await database.run { try $0.find("outbox").map { try $0.documents("messages").count }.reduce(0, +) }
+  }
+
+  /// Until the server shows a commit of the application under way.
+  private func awaitCommit(of application: String, _ database: MongoDatabase) async throws {
+    for _ in 1...2_000 {
+      let seen = try await database.renamed("admin").run { connection in
+        try connection.command(
+          [
+            "aggregate": 1, "cursor": [:],
+            "pipeline": [
+              ["$currentOp": ["allUsers": true]],
+              ["$match": ["appName": .string(application), "command.commitTransaction": ["$exists": true]]],
+            ],
+          ])
+      }
+      if try !seen.document("cursor").documents("firstBatch").isEmpty { return }
+      await Task.yield()
+    }
+    Issue.record("the commit never reached the server")
+  }
+}
