@@ -49,12 +49,8 @@ public struct HeaderList: Sendable, Equatable, Sequence {
     _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, to bytes: inout [UInt8]
   ) {
     precondition(name.count <= UInt16.max && value.count <= UInt32.max, "a header field has sane lengths")
-    bytes.append(UInt8(truncatingIfNeeded: name.count))
-    bytes.append(UInt8(truncatingIfNeeded: name.count >> 8))
-    bytes.append(UInt8(truncatingIfNeeded: value.count))
-    bytes.append(UInt8(truncatingIfNeeded: value.count >> 8))
-    bytes.append(UInt8(truncatingIfNeeded: value.count >> 16))
-    bytes.append(UInt8(truncatingIfNeeded: value.count >> 24))
+    let lengths = (UInt64(name.count) | UInt64(value.count) << 16).littleEndian
+    withUnsafeBytes(of: lengths) { bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<lengthsSize])) }
     bytes.append(contentsOf: name)
     bytes.append(contentsOf: value)
   }
@@ -91,9 +87,18 @@ public struct HeaderList: Sendable, Equatable, Sequence {
     }
   }
 
+  /// True if the text of a field's range is exactly these bytes.
+  public func matches(_ range: Range<Int>, _ text: [UInt8]) -> Bool {
+    guard range.count == text.count else { return false }
+    return bytes.withUnsafeBufferPointer { own in
+      text.withUnsafeBufferPointer { own.extracting(range).elementsEqual($0) }
+    }
+  }
+
   /// True if the text of a field's range is exactly `text`.
   public func matches(_ range: Range<Int>, _ text: String) -> Bool {
-    bytes[range].elementsEqual(text.utf8)
+    guard range.count == text.utf8.count else { return false }
+    return bytes[range].elementsEqual(text.utf8)
   }
 
   /// The first value of a name.

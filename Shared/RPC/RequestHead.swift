@@ -17,13 +17,14 @@ struct RequestHead {
       // The length tells most names apart, so that each is compared with one text at most.
       switch field.name.count {
       case 5 where headers.matches(field.name, ":path"):
-        method = router.find(headers.bytes[field.value])
+        method = router.find(headers, field.value)
         if method == nil { path = String(headers.text(field.value).prefix(RequestHead.shownPathMax)) }
       case 7 where headers.matches(field.name, ":method"):
         isPOST = headers.matches(field.value, "POST")
       case 12:
         if headers.matches(field.name, "content-type") {
-          isGRPC = RequestHead.isGRPC(headers.bytes[field.value])
+          isGRPC =
+            headers.matches(field.value, "application/grpc") || RequestHead.isGRPC(headers.bytes[field.value])
         } else if headers.matches(field.name, "grpc-timeout") {
           timeout = Timeout.parse(headers.bytes[field.value])
           isTimeoutWellFormed = timeout != nil

@@ -82,7 +82,8 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     self.method = method
     echoesRequestID = head.hasRequestID
     context = CallContext(
-      method: method.descriptor, metadata: Metadata(received: headers), peer: stream.peer, deadline: deadline)
+      method: method.descriptor, metadata: Metadata(received: headers), peer: stream.peer, deadline: deadline,
+      requestID: head.hasRequestID ? nil : RequestIdentity.make())
     phase = .receiving
     if let timeout = head.timeout { startTimer(timeout) }
     if isEnd { requestEnded() }
