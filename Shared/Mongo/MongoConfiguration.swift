@@ -15,7 +15,8 @@ public struct MongoConfiguration: Sendable {
   public var connectTimeout: Duration
   /// How long a call may wait for a free connection.
   public var waitQueueTimeout: Duration
-  /// How often servers are looked at when nothing happens.
+  /// How often servers are looked at when nothing happens. After an error that only claims a change, libmongoc finds
+  /// the primary again no sooner than this, so it must stay well below the server selection timeout.
   public var heartbeat: Duration
   /// Attempts in all (DOMAIN 0.4).
   public var retryAttempts: Int
@@ -28,7 +29,7 @@ public struct MongoConfiguration: Sendable {
     uri: String, database: String, appName: String, poolMax: Int = 50, poolMin: Int = 10,
     serverSelectionTimeout: Duration = .milliseconds(5_000), socketTimeout: Duration = .milliseconds(45_000),
     connectTimeout: Duration = .milliseconds(5_000), waitQueueTimeout: Duration = .milliseconds(5_000),
-    heartbeat: Duration = .milliseconds(5_000), retryAttempts: Int = 3,
+    heartbeat: Duration = .milliseconds(1_000), retryAttempts: Int = 3,
     retryBase: Duration = .milliseconds(100), family: Int = 4
   ) {
     self.uri = uri

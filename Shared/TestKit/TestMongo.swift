@@ -31,7 +31,8 @@ public struct TestMongo: Sendable {
   public static func configuration(_ label: String) -> MongoConfiguration {
     let name = uniqueName(label)
     return MongoConfiguration(
-      uri: uri, database: name, appName: name, poolMax: 16, poolMin: 1, retryBase: .milliseconds(5))
+      uri: uri, database: name, appName: name, poolMax: 16, poolMin: 1, heartbeat: .milliseconds(500),
+      retryBase: .milliseconds(5))
   }
 
   /// Runs `body` on an empty, migrated database that is dropped afterwards.

@@ -28,7 +28,23 @@ final class DriverPool: @unchecked Sendable {
   }
 
   deinit {
-    mongoc_client_pool_destroy(handle)
+    // Joins the monitoring threads, which can take half a second: not on the thread that let go last. C calls the
+    // observer until then.
+    let (closing, observer) = (PoolHandle(handle), observer)
+    let isStarted = DedicatedThread.start {
+      closing.destroy()
+      withExtendedLifetime(observer) {}
+    }
+    if !isStarted { closing.destroy() }
+  }
+
+  /// Unchecked: the last owner, whose only act is the destruction.
+  private struct PoolHandle: @unchecked Sendable {
+    private let handle: OpaquePointer
+
+    init(_ handle: OpaquePointer) { self.handle = handle }
+
+    func destroy() { mongoc_client_pool_destroy(handle) }
   }
 
   /// Nil if all clients are taken.
