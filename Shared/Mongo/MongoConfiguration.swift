@@ -48,6 +48,24 @@ public struct MongoConfiguration: Sendable {
   }
 }
 
+extension MongoConfiguration: CustomStringConvertible {
+  /// For the start of a process: everything but the credentials.
+  public var description: String {
+    "\(redactedURI) database=\(database) app=\(appName) pool=\(poolMin)...\(poolMax) "
+      + "serverSelection=\(serverSelectionTimeout) socket=\(socketTimeout) connect=\(connectTimeout) "
+      + "waitQueue=\(waitQueueTimeout) heartbeat=\(heartbeat) attempts=\(retryAttempts) pause=\(retryBase) "
+      + "family=\(family)"
+  }
+
+  /// Hosts and nothing else: options can hold secrets too.
+  private var redactedURI: String {
+    guard let scheme = uri.firstRange(of: "://") else { return "(malformed)" }
+    let authority = uri[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
+    let hosts = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+    return String(uri[..<scheme.upperBound] + hosts)
+  }
+}
+
 /// Bounds that are not settings.
 enum Limits {
   /// Calls that may wait for a connection; more are refused at once. At 1 ms each, 50 connections serve these in 80 ms.

@@ -102,9 +102,10 @@ extension BSONScanner {
     let start = element.value.lowerBound
     switch BSONType(rawValue: element.type) {
     case .double: return .double(Double(bitPattern: uint64(start)))
-    case .string: return String(validating: slice(start + 4..<element.value.upperBound - 1), as: UTF8.self).map {
-      .string($0)
-    }
+    case .string:
+      return String(validating: slice(start + 4..<element.value.upperBound - 1), as: UTF8.self).map {
+        .string($0)
+      }
     case .document: return .document(BSONDocument(unchecked: Array(slice(element.value))))
     case .array: return array(element.value)
     case .binary:

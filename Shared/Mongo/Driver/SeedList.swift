@@ -23,7 +23,9 @@ enum SeedList {
     if seed.hasPrefix("[") { throw .invalidURI("the seed \(seed) is an IPv6 address, but MONGO_FAMILY is 4") }
     let parts = seed.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard let host = parts.first, !host.isEmpty else { return seed }
-    if host.lowercased() == "localhost" { return (["127.0.0.1"] + parts.dropFirst().map(String.init)).joined(separator: ":") }
+    if host.lowercased() == "localhost" {
+      return (["127.0.0.1"] + parts.dropFirst().map(String.init)).joined(separator: ":")
+    }
     // A path of a Unix socket is percent-encoded.
     guard !host.contains("%") else { return seed }
     if !resolves(String(host), AF_INET), resolves(String(host), AF_INET6) {

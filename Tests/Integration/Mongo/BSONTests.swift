@@ -58,7 +58,8 @@ struct BSONTests {
     }
   }
 
-  @Test("names that users choose must not be operators, paths or hold NUL", arguments: ["$where", "a.b", "a\u{0}b", ""])
+  @Test(
+    "names that users choose must not be operators, paths or hold NUL", arguments: ["$where", "a.b", "a\u{0}b", ""])
   func userFields(name: String) {
     #expect(throws: MongoFailure.self) { try BSONDocument(userFields: [(name, 1)]) }
   }

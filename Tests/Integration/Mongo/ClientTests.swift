@@ -1,3 +1,4 @@
+import Dispatch
 import Kernel
 import Logging
 import Mongo
@@ -68,6 +69,15 @@ struct ClientTests {
     }
   }
 
+  @Test("a configuration never prints its credentials")
+  func redaction() {
+    let configuration = MongoConfiguration(
+      uri: "mongodb://user:p%40ss@db1:27017,db2/?authSource=canary", database: "d", appName: "a")
+    #expect("\(configuration)".hasPrefix("mongodb://db1:27017,db2 database=d"))
+    #expect(!"\(configuration)".contains("p%40ss"))
+    #expect(!"\(configuration)".contains("canary"))
+  }
+
   @Test("localhost means 127.0.0.1")
   func localhost() async throws {
     var configuration = TestMongo.configuration("localhost")
@@ -89,18 +99,18 @@ struct ClientTests {
       }
     ) { mongo in
       let database = mongo.database
-      let release = Atomic(false)
+      let release = DispatchSemaphore(value: 0)
       let started = AsyncStream.makeStream(of: Void.self)
       async let holder: Void = database.run { _ in
         started.continuation.yield()
-        while !release.load(ordering: .relaxed) {}
+        release.wait()
       }
       var iterator = started.stream.makeAsyncIterator()
       await iterator.next()
       let failure = await #expect(throws: MongoFailure.self) { try await database.run { try $0.count("things") } }
       #expect(failure == .poolExhausted)
       #expect(failure?.failure.code == .databaseUnavailable)
-      release.store(true, ordering: .relaxed)
+      release.signal()
       try await holder
       #expect(try await database.run { try $0.count("things") } == 0)
     }

@@ -49,7 +49,8 @@ struct MigrationTests {
       try await database.run { connection in
         try connection.insertOne("users", ["mobile": "1", "deletedAt": .null])
         try connection.command([
-          "createIndexes": "users", "indexes": [["key": ["status": 1, "createdAt": -1], "name": "status_1_createdAt_-1"]],
+          "createIndexes": "users",
+          "indexes": [["key": ["status": 1, "createdAt": -1], "name": "status_1_createdAt_-1"]],
         ])
       }
       let runner = MigrationRunner(database, [Self.users, Self.sessions])

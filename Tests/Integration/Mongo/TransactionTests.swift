@@ -1,3 +1,4 @@
+import Dispatch
 import Kernel
 import Mongo
 import Synchronization
@@ -97,7 +98,8 @@ struct TransactionTests {
 
   @Test("a lane keeps its session, and killing that session frees what it holds")
   func killedLane() async throws {
-    try await TestMongo.withMongo("lane", migrations: [Self.things], configure: { $0.retryAttempts = 1 }) { mongo async throws in
+    try await TestMongo.withMongo("lane", migrations: [Self.things], configure: { $0.retryAttempts = 1 }) {
+      mongo async throws in
       let database = mongo.database
       let lane = try await database.lane()
       let first = try await lane.run { $0.sessionID }
@@ -124,14 +126,11 @@ struct TransactionTests {
 
   /// A transaction's body is synchronous; what happens "meanwhile" elsewhere is awaited from its thread.
   private static func blocking(_ work: @escaping @Sendable () async throws -> Void) {
-    let done = Mutex(false)
-    let failure = Mutex<(any Error)?>(nil)
-    let task = Task.detached {
-      do { try await work() } catch { failure.withLock { $0 = error } }
-      done.withLock { $0 = true }
+    let done = DispatchSemaphore(value: 0)
+    Task.detached {
+      do { try await work() } catch { Issue.record(error) }
+      done.signal()
     }
-    while !done.withLock({ $0 }) {}
-    _ = task
-    failure.withLock { if let error = $0 { Issue.record(error) } }
+    done.wait()
   }
 }
