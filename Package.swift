@@ -111,7 +111,9 @@ let services: [Target] =
 let suites: [Target] = [
   tests("KernelTests", in: "Unit/Kernel", ["Kernel"]),
   tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "Stubs"]),
-  tests("RPCTests", in: "Unit/RPC", ["Kernel", "HTTP2", "Transport", "RPC", "Messages", "Stubs", nioCore, nioEmbedded]),
+  tests(
+    "RPCTests", in: "Unit/RPC",
+    ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
   tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", "Transport", "HTTP2", nioCore, nioPosix, log]),
@@ -133,7 +135,9 @@ let suites: [Target] = [
     ["Kernel", "OrderDomain", "OrderMemory", "OrderAPI", "Messages", "RPC", "Stubs", "Access", log]),
   // The books in memory, with faults to order: for tests only.
   .target(name: "WalletMemory", dependencies: ["Kernel", "WalletDomain"], path: "Tests/Support/WalletMemory"),
-  tests("WalletTests", in: "Unit/Wallet", ["Kernel", "WalletDomain", "WalletMemory"]),
+  tests(
+    "WalletTests", in: "Unit/Wallet",
+    ["Kernel", "WalletDomain", "WalletMemory", "WalletAPI", "Messages", "RPC", "Access", "Stubs"]),
   tests("AuditTests", in: "Unit/Audit", ["Kernel", "AuditDomain"]),
   tests("GatewayTests", in: "Unit/Gateway", ["Kernel", "GatewayAPI", "Messages", "RPC", "Stubs", "HTTP", log]),
   tests(
