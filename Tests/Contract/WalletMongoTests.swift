@@ -29,7 +29,8 @@ struct WalletMongoTests {
     arguments: [
       FailPoint(["commitTransaction"], .closeConnection), FailPoint(["commitTransaction"], .closeConnection, times: 3),
       FailPoint(["commitTransaction"], .error(code: 91, labels: ["UnknownTransactionCommitResult"]), times: 8),
-      FailPoint(["commitTransaction"], .writeConcernError(code: 64, labels: ["UnknownTransactionCommitResult"]), times: 8),
+      FailPoint(
+        ["commitTransaction"], .writeConcernError(code: 64, labels: ["UnknownTransactionCommitResult"]), times: 8),
       FailPoint(["commitTransaction"], .error(code: 251, labels: ["TransientTransactionError"]), times: 2),
       FailPoint(["update"], .error(code: 112, labels: ["TransientTransactionError"]), times: 2),
       FailPoint(["insert"], .closeConnection, times: 2), FailPoint(["find"], .closeConnection, times: 2),

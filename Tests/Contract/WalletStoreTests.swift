@@ -67,7 +67,8 @@ struct WalletStoreTests {
         let second = try await fixture.queue.perform(try Fixture.deposit(7, ref: ref))
         #expect(!first.isReplay && second.isReplay)
         #expect(first.answer?.row == second.answer?.row)
-        #expect(await code { try await fixture.queue.perform(try Fixture.deposit(8, ref: ref)) } == .idempotencyMismatch)
+        let other = try Fixture.deposit(8, ref: ref)
+        #expect(await code { try await fixture.queue.perform(other) } == .idempotencyMismatch)
       }
       #expect(try await fixture.books(orders: 0).contradictionsWithoutAudits == [])
     }
@@ -161,7 +162,7 @@ struct WalletStoreTests {
     }
   }
 
-  // Goal: N concurrent debits of which k can be funded. Method: thirty settlements at once against seven times their sum.
+  // Goal: N concurrent debits of which k can be funded. Method: thirty settlements, money for seven.
   @Test("of concurrent debits exactly those that can be paid succeed", arguments: StoreKind.available)
   func concurrentDebits(kind: StoreKind) async throws {
     try await kind.withBooks { fixture in

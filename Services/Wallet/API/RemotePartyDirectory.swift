@@ -19,7 +19,8 @@ public struct RemotePartyDirectory: PartyDirectory {
       }
       return Party(
         userID: try UserID(subject.userId, path: "subject.userId"),
-        role: try Role(subject.role, path: "subject.role"), status: try UserStatus(subject.status, path: "subject.status"))
+        role: try Role(subject.role, path: "subject.role"),
+        status: try UserStatus(subject.status, path: "subject.status"))
     } catch let failure as Failure where failure.code == .userNotFound {
       return nil
     }

@@ -23,8 +23,9 @@ struct WalletDefinition: ServiceDefinition {
   func seed(_ profile: SeedProfile, _ host: ServiceHost<WalletSettings>) async throws {
     guard profile == .base || profile == .demo else { return }
     let ledger = try await MongoLedgerStore.takeOver(host.mongo)
-    let queue = PostingQueue(store: ledger, clock: host.clock, limits: host.settings.limits)
-    try await SeedBase.apply(to: queue, host.settings.limits) { SeedID.text(forKey: $0) }
+    // The seed's amounts are fixed: configured limits are for what comes after it.
+    let queue = PostingQueue(store: ledger, clock: host.clock, limits: WalletLimits())
+    try await SeedBase.apply(to: queue, WalletLimits()) { SeedID.text(forKey: $0) }
     await ledger.close()
   }
 

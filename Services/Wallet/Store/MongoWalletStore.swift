@@ -30,7 +30,8 @@ public struct MongoWalletStore: WalletStore {
       var rows = try TransactionPage(matching, page).rows(connection)
       let hasMore = rows.count > page.size
       rows.removeLast(hasMore ? rows.count - page.size : 0)
-      let total = page.includeTotal
+      let total =
+        page.includeTotal
         ? try connection.count(Collections.transactions, matching, limit: PageLimits.totalMax) : nil
       return Page(
         items: rows, next: hasMore ? rows.last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) } : nil,
@@ -68,7 +69,8 @@ public struct MongoWalletStore: WalletStore {
     guard let owner = filter.owner else { return filter.wallet.map { [$0] } }
     var query: BSONDocument = ["ownerUserId": .id(owner)]
     query.appendIfPresent("_id", filter.wallet.map { .id($0) })
-    let ids: [WalletID] = try connection.find(Collections.wallets, query, projection: ["_id": 1]).map { try $0.id("_id") }
+    let found = try connection.find(Collections.wallets, query, projection: ["_id": 1])
+    let ids: [WalletID] = try found.map { try $0.id("_id") }
     return ids.isEmpty ? nil : ids
   }
 

@@ -38,7 +38,8 @@ struct TransactionPage {
   }
 
   private func find(below time: Timestamp?, limit: Int, _ connection: MongoConnection) throws -> [LedgerRow] {
-    try rows(matching, narrowed: time.map { ["createdAt": ["$lt": .datetime($0)]] }, ["createdAt": -1], limit, connection)
+    let narrowing: BSONDocument? = time.map { ["createdAt": ["$lt": .datetime($0)]] }
+    return try rows(narrowing, ["createdAt": -1], limit, connection)
   }
 
   private func instant(
@@ -46,12 +47,11 @@ struct TransactionPage {
   ) throws -> [LedgerRow] {
     var narrowing: BSONDocument = ["createdAt": .datetime(time)]
     narrowing.appendIfPresent("_id", id.map { ["$lt": .objectID($0)] })
-    return try rows(matching, narrowed: narrowing, ["_id": -1], limit, connection)
+    return try rows(narrowing, ["_id": -1], limit, connection)
   }
 
   private func rows(
-    _ matching: BSONDocument, narrowed narrowing: BSONDocument?, _ sort: BSONDocument, _ limit: Int,
-    _ connection: MongoConnection
+    _ narrowing: BSONDocument?, _ sort: BSONDocument, _ limit: Int, _ connection: MongoConnection
   ) throws -> [LedgerRow] {
     // Both may speak of `createdAt`: the filter's span and the cursor's place.
     let query: BSONDocument = narrowing.map { ["$and": .documents([matching, $0])] } ?? matching

@@ -21,7 +21,8 @@ public struct Books: Sendable {
 
   public func wallet(of owner: UserID) -> Wallet? { wallets.first { $0.owner == owner } }
 
-  /// What contradicts the invariants 1–4, 6, 7 and 9, or leaves a leg without its audit entry; empty when all is well.
+  /// What contradicts the invariants 1–4, 6, 7 and 9, or leaves a leg without its audit entry; empty if
+  /// all is well.
   public var contradictions: [String] {
     contradictionsWithoutAudits + missingAudits
   }

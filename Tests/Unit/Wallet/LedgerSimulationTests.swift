@@ -42,6 +42,8 @@ private struct LedgerSimulation {
   private let gate: GatedStore
   private var settlements: [SimulatedCommand] = []
   private var log: [String] = []
+  /// Every closed hold as it was first seen.
+  private var closed: [HoldNumber: Hold] = [:]
 
   private static let owners = [UserID.sample(1), .sample(2), .sample(3)]
   private static let mediators = [UserID.sample(3), .sample(4)]
@@ -67,13 +69,28 @@ private struct LedgerSimulation {
     let commands = try (0..<Int.random(in: 1...6, using: &random)).map { _ in try nextCommand() }
     let faults = InMemoryLedger.Fault.allCases
     if Int.random(in: 0..<3, using: &random) == 0 {
-      harness.ledger.inject((0..<Int.random(in: 1...3, using: &random)).map { _ in faults.randomElement(using: &random) })
+      let count = Int.random(in: 1...3, using: &random)
+      harness.ledger.inject((0..<count).map { _ in faults.randomElement(using: &random) })
     }
     harness.clock.advance(by: .milliseconds(Int.random(in: -50...200, using: &random)))
     let results = await send(commands)
     log.append(contentsOf: zip(commands, results).map { "\($0) -> \($1)" })
     let books = harness.ledger.books
     return books.contradictions + zip(commands, results).flatMap { disagreement($0, $1, books) } + doublePayments(books)
+      + reopenedHolds(books)
+  }
+
+  /// A closed number stays as it is for ever.
+  private mutating func reopenedHolds(_ books: Books) -> [String] {
+    var reopened: [String] = []
+    for hold in books.holds {
+      if let before = closed[hold.number], before != hold {
+        reopened.append("hold \(hold.number.order).\(hold.number.seq) was \(before.state) and is \(hold.state)")
+      } else if !hold.isOpen {
+        closed[hold.number] = hold
+      }
+    }
+    return reopened
   }
 
   /// In order, as one batch behind a first one.

@@ -122,11 +122,11 @@ struct SettlementTests {
     #expect(await code { try await harness.queue.perform(try harness.settle()) } == .insufficientFunds)
   }
 
-  @Test("every party that is paid needs a wallet")
-  func missingParty() async throws {
-    let harness = try await WalletHarness.funded()
+  @Test("every party that is paid needs a wallet, and existence comes before funds", arguments: [0, 5_000_000])
+  func missingParty(available: Int64) async throws {
+    let harness = try await WalletHarness.funded(available)
     let terms = try harness.terms(mediator: .sample(9))
     #expect(await code { try await harness.queue.perform(try harness.settle(1, hold: 0, terms)) } == .walletNotFound)
-    #expect(harness.balances(harness.owner) == [5_000_000, 0, 0])
+    #expect(harness.balances(harness.owner) == [available, 0, 0])
   }
 }

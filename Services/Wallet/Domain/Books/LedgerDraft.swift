@@ -79,7 +79,7 @@ struct LedgerDraft {
         throw .booksBroken("\(bucket.rawValue) of wallet \(wallet.id) is short of \(amount)")
       }
       throw Failure(
-        .insufficientFunds, "\(wallet.owner) has less than \(amount) available",
+        .insufficientFunds, "the wallet of \(wallet.owner) has not enough available",
         metadata: ["ownerUserId": wallet.owner.rawValue])
     }
     return after
@@ -91,7 +91,7 @@ struct LedgerDraft {
       after > ceiling
     {
       throw Failure(
-        .balanceLimitExceeded, "\(wallet.owner) would have more than \(ceiling) available",
+        .balanceLimitExceeded, "the wallet of \(wallet.owner) would exceed its ceiling of \(ceiling)",
         metadata: ["ownerUserId": wallet.owner.rawValue])
     }
     return after

@@ -38,4 +38,11 @@ public struct OrderTerms: Hashable, Sendable {
 
   var parties: [UserID] { [owner, buyer, mediator] }
   var amounts: [Money] { [commission, margin, fee] }
+
+  /// Existence comes before state and funds. Fails with `WALLET_NOT_FOUND` for whoever pays or is paid.
+  func requireWallets(in ledger: Ledger) throws(Failure) {
+    _ = try ledger.wallet(of: owner)
+    if commission > .zero { _ = try ledger.wallet(of: buyer) }
+    if margin > .zero { _ = try ledger.wallet(of: mediator) }
+  }
 }

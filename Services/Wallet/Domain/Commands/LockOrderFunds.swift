@@ -26,7 +26,7 @@ public struct LockOrderFunds: LedgerCommand {
   }
 
   public func decide(on ledger: Ledger, _ context: DecisionContext) throws(Failure) -> Decision<Hold> {
-    let owner = try ledger.wallet(of: terms.owner)
+    try terms.requireWallets(in: ledger)
     guard ledger.holds[number] == nil else {
       // A hold that comes late, after its number was closed, would lock the owner's money for ever.
       throw Failure(.holdClosed, "hold \(number.seq) of order \(number.order) was closed before it arrived")
@@ -37,10 +37,11 @@ public struct LockOrderFunds: LedgerCommand {
 
     var draft = LedgerDraft(ledger, context, actor: actor)
     try draft.post(Posting(key, fingerprint, legs: legs))
+    let wallet = try draft.wallet(of: terms.owner)
     let hold = Hold(
       number: number,
       terms: HoldTerms(
-        owner: terms.owner, walletID: owner.id, buyer: terms.buyer, mediator: terms.mediator,
+        owner: terms.owner, walletID: wallet.id, buyer: terms.buyer, mediator: terms.mediator,
         commission: terms.commission, margin: terms.margin, amount: terms.total),
       state: .open, createdAt: context.now, updatedAt: context.now)
     draft.write(hold)

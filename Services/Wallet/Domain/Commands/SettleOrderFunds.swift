@@ -72,6 +72,7 @@ public struct SettleOrderFunds: LedgerCommand {
   }
 
   private func settle(on ledger: Ledger, _ context: DecisionContext) throws(Failure) -> LedgerChange {
+    try terms.requireWallets(in: ledger)
     var draft = LedgerDraft(ledger, context, actor: actor)
     if terms.fee > .zero { draft.ensureWallet(of: .platform, kind: .platform) }
     let known = hold.flatMap { ledger.holds[$0] }

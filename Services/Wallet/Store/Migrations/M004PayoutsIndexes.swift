@@ -9,7 +9,8 @@ extension WalletMigrations {
         Collections.payouts, ["provider": 1, "providerRef": 1], unique: true,
         partialFilter: ["deletedAt": .null, "provider": ["$type": "string"], "providerRef": ["$type": "string"]]),
       // Repeated requests.
-      IndexSpec(Collections.payouts, ["requestKey": 1], unique: true, partialFilter: ["requestKey": ["$type": "string"]]),
+      IndexSpec(
+        Collections.payouts, ["requestKey": 1], unique: true, partialFilter: ["requestKey": ["$type": "string"]]),
       // The queue.
       IndexSpec(Collections.payouts, ["status": 1, "requestedAt": -1]),
       // A beneficiary's payouts.
