@@ -162,8 +162,9 @@ struct OrderStoreTests {
       #expect(try await store.openCreation(for: OrderFixture.key("r-2")) == nil)
       let twin = try OrderFixture.stub(2, request: key)
       #expect(try await store.open(twin, replacing: nil, proofs: [], limits: VelocityLimits()) == .lost)
-      #expect(await code { _ = try await store.recall(OrderFixture.key("r-1", fingerprint: "f2"), at: start) }
-        == .idempotencyMismatch)
+      #expect(
+        await code { _ = try await store.recall(OrderFixture.key("r-1", fingerprint: "f2"), at: start) }
+          == .idempotencyMismatch)
 
       let confirmed = try Creation.confirm(stub, now: start)
       #expect(try await store.commit(confirmed, .answer(key, .response([1, 2]))) == .committed)

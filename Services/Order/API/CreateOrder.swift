@@ -111,16 +111,17 @@ extension OrderService {
   }
 
   private func resumeCreation(_ key: RequestKey) async throws -> OrderV1.CreateOrderResponse? {
-    guard let order = try await store.openCreation(for: key), let claimed = try await runner.claim(order) else {
-      try await runner.pause(.milliseconds(50))
+    guard let order = try await store.openCreation(for: key) else { return nil }
+    guard let claimed = try await runner.claim(order) else {
+      try await runner.awaitEnd(of: order)
       return nil
     }
     return try await drive(claimed)
   }
 
   private func drive(_ order: Order) async throws -> OrderV1.CreateOrderResponse {
-    let made = try await CreateOrderSaga(runner).drive(order)
-    return OrderV1.CreateOrderResponse(order: OrderV1.Order(made, .buyer))
+    let ending = try await CreateOrderSaga(runner).drive(order)
+    return OrderV1.CreateOrderResponse(order: OrderV1.Order(ending.order, .buyer), replayed: ending.observed)
   }
 }
 

@@ -32,7 +32,7 @@ extension OrderService {
   /// Guard 5: answers a repeat as the call was answered, takes a saga that it has begun over, else makes the call.
   ///
   /// - Parameters:
-  ///   - resume: drives the saga of an earlier call with the same key; nil when it ended meanwhile.
+  ///   - resume: drives the saga of an earlier call with the same key, or waits for whoever does; nil when it ended.
   ///   - start: makes the call; nil when another writer was faster.
   ///   - startsMax: 2 for calls that may decide again on what the other writer has left.
   func once<Response: ReplayMarked>(
@@ -40,6 +40,7 @@ extension OrderService {
     start: () async throws -> Response?
   ) async throws -> Response {
     var starts = 0
+    var isPending = false
     for _ in 0..<Self.looksMax {
       switch try await recall(key) {
       case .answered(.response(let bytes)):
@@ -48,6 +49,7 @@ extension OrderService {
         return response
       case .answered(.failure(let refusal)): throw refusal.failure
       case .pending:
+        isPending = true
         if let key, let response = try await resume(key) { return response }
       case .unknown:
         guard starts < startsMax else { throw Self.lostRace }
@@ -55,7 +57,7 @@ extension OrderService {
         if let response = try await startAside(key, start) { return response }
       }
     }
-    throw starts > 0 ? Self.lostRace : SagaRunner.outcomeUnknown
+    throw isPending ? SagaRunner.outcomeUnknown : Self.lostRace
   }
 
   private func recall(_ key: RequestKey?) async throws -> RequestMemory {

@@ -12,12 +12,11 @@ extension OrderService {
     let command = try SettlementRequest(request)
     try SettlementRules.requireRole(viewer, for: command)
     let key = try RequestKey(request, context)
-    let ending: OrderV1.SettleOrderResponse = try await once(key, startsMax: 2) { key in
+    return try await once(key, startsMax: 2) { key in
       try await resumeSettlement(request.orderId, key)
     } start: {
       try await settle(request.orderId, command, viewer, context.actor, key)
     }
-    return ending
   }
 
   /// Nil when another writer was faster.
@@ -42,13 +41,12 @@ extension OrderService {
     }
   }
 
-  /// Goes on where the earlier call with this key stopped. Nil when its saga has ended or is somebody else's.
+  /// Goes on where the earlier call with this key stopped. Nil when its saga has ended.
   private func resumeSettlement(_ orderID: String, _ key: RequestKey) async throws -> OrderV1.SettleOrderResponse? {
     let order = try await findOrder(orderID)
-    guard let saga = order.pendingSaga, case .settling = saga.plan, saga.request == key,
-      let claimed = try await runner.claim(order)
-    else {
-      try await runner.pause(.milliseconds(50))
+    guard let saga = order.pendingSaga, case .settling = saga.plan, saga.request == key else { return nil }
+    guard let claimed = try await runner.claim(order) else {
+      try await runner.awaitEnd(of: order)
       return nil
     }
     return try await drive(claimed)
@@ -56,7 +54,9 @@ extension OrderService {
 
   private func drive(_ order: Order) async throws -> OrderV1.SettleOrderResponse {
     let ending = try await SettleOrderSaga(runner).drive(order)
-    return OrderV1.SettleOrderResponse(ending.order, ending.outcome)
+    var response = OrderV1.SettleOrderResponse(ending.order, ending.outcome)
+    response.replayed = ending.observed
+    return response
   }
 }
 

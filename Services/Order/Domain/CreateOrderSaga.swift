@@ -9,6 +9,13 @@ public struct CreateOrderSaga: Sendable {
 
   public init(_ runner: SagaRunner) { self.runner = runner }
 
+  /// How a creation ended.
+  public struct Ending: Sendable {
+    public let order: Order
+    /// Another driver of the same saga ended it.
+    public let observed: Bool
+  }
+
   enum Decision: Sendable {
     case confirm(OrderChange)
     case abandon(OrderChange, Failure)
@@ -26,8 +33,8 @@ public struct CreateOrderSaga: Sendable {
 
   /// Drives an order that the caller has just opened or claimed. Fails with campaign's refusal, or with
   /// `SERVICE_UNAVAILABLE` while the outcome is unknown.
-  public func drive(_ order: Order) async throws -> Order {
-    guard let saga = order.pendingSaga else { return order }
+  public func drive(_ order: Order) async throws -> Ending {
+    guard let saga = order.pendingSaga else { return Ending(order: order, observed: true) }
     let reply = await RemoteReply { try await runner.slots.reserve(for: order, as: saga.actor) }
     switch try Self.decide(order, reply, now: runner.clock.now()) {
     case .confirm(let change): return try await confirm(change, of: order)
@@ -66,19 +73,21 @@ public struct CreateOrderSaga: Sendable {
     _ = try await runner.store.commit(change, .none)
   }
 
-  private func confirm(_ change: OrderChange, of order: Order) async throws -> Order {
+  private func confirm(_ change: OrderChange, of order: Order) async throws -> Ending {
     let effect: RequestEffect =
       if let key = order.pendingSaga?.request {
         .answer(key, .response(try runner.answers.created(change.after)))
       } else {
         .none
       }
-    if try await runner.store.commit(change, effect) == .committed { return change.after }
+    if try await runner.store.commit(change, effect) == .committed {
+      return Ending(order: change.after, observed: false)
+    }
     // Another driver of the same saga was faster, or the order was frozen.
     guard let current = try await runner.awaitEnd(of: order), current.orderedAt != nil else {
       throw SagaRunner.outcomeUnknown
     }
-    return current
+    return Ending(order: current, observed: true)
   }
 
   private func abandon(_ change: OrderChange) async throws {

@@ -87,7 +87,8 @@ public struct SagaRunner: Sendable {
   /// Waits until the saga that `order` was seen in has ended, and returns the order then; nil if it was deleted.
   ///
   /// Fails with `SERVICE_UNAVAILABLE` when that takes too long.
-  func awaitEnd(of order: Order) async throws -> Order? {
+  @discardableResult
+  public func awaitEnd(of order: Order) async throws -> Order? {
     for _ in 0..<Self.observationsMax {
       let current = try await store.order(order.id)
       guard let saga = current?.pendingSaga, saga.startedAt == order.pendingSaga?.startedAt else { return current }
@@ -99,5 +100,6 @@ public struct SagaRunner: Sendable {
 
   /// A saga whose end is not known: whoever asks again with the same request id goes on with it.
   public static let outcomeUnknown = Failure(
-    .serviceUnavailable, "the outcome is not known yet: send the request again with the same request id")
+    .serviceUnavailable, "the outcome is not known yet: send the request again with the same request id",
+    retriesExhausted: true)
 }

@@ -19,6 +19,8 @@ public struct SettleOrderSaga: Sendable {
   public struct Ending: Sendable {
     public let order: Order
     public let outcome: SettlementOutcome
+    /// Another driver of the same saga ended it.
+    public let observed: Bool
   }
 
   enum Decision: Sendable {
@@ -64,7 +66,7 @@ public struct SettleOrderSaga: Sendable {
         .none
       }
     guard try await runner.store.commit(change, effect) == .committed else { return try await observe(order) }
-    return Ending(order: change.after, outcome: outcome)
+    return Ending(order: change.after, outcome: outcome, observed: false)
   }
 
   /// Another driver has taken the saga over: its end is this call's end too.
@@ -73,9 +75,11 @@ public struct SettleOrderSaga: Sendable {
       case .settling(let plan)? = order.pendingSaga?.plan
     else { throw SagaRunner.outcomeUnknown }
     if current.workflowStatus == .completed, current.settlement?.seq == plan.seq {
-      return Ending(order: current, outcome: .settled)
+      return Ending(order: current, outcome: .settled, observed: true)
     }
-    if current.affiliateStatus == .capExceeded { return Ending(order: current, outcome: .capExceeded) }
+    if current.affiliateStatus == .capExceeded {
+      return Ending(order: current, outcome: .capExceeded, observed: true)
+    }
     throw SagaRunner.outcomeUnknown
   }
 }

@@ -51,7 +51,7 @@ struct CreateOrderSagaTests {
   @Test("a reserved slot makes the order, and the call is remembered")
   func created() async throws {
     let harness = Harness()
-    let order = try await CreateOrderSaga(harness.runner).drive(try await harness.open())
+    let order = try await CreateOrderSaga(harness.runner).drive(try await harness.open()).order
     #expect(order.workflowStatus == .underReview)
     let answer = RequestAnswer.response(Array("created \(order.id)".utf8))
     #expect(try await harness.store.recall(harness.key, at: .start) == .answered(answer))
@@ -77,7 +77,7 @@ struct CreateOrderSagaTests {
 
     let open = try #require(await harness.store.openCreation(for: harness.key))
     let claimed = try #require(try await harness.runner.claim(open))
-    #expect(try await CreateOrderSaga(harness.runner).drive(claimed).workflowStatus == .underReview)
+    #expect(try await CreateOrderSaga(harness.runner).drive(claimed).order.workflowStatus == .underReview)
     #expect(await harness.slots.free == 0)
   }
 

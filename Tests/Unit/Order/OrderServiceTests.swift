@@ -148,8 +148,9 @@ struct OrderServiceTests {
     #expect(await code { _ = try await harness.create(bad, verified: false, parent: false) } == .missingMediatorLink)
     #expect(await code { _ = try await harness.create(bad, verified: false) } == .buyerNotApproved)
     #expect(await code { _ = try await harness.create(bad) } == .orderProofRequired)
-    #expect(await code { _ = try await harness.create(Harness.request(externalID: " ", proof: [])) }
-      == .invalidProofImage)
+    #expect(
+      await code { _ = try await harness.create(Harness.request(externalID: " ", proof: [])) }
+        == .invalidProofImage)
     #expect(await code { _ = try await harness.create(Harness.request(externalID: " ")) } == .orderIdRequired)
     #expect(await code { _ = try await harness.create(Harness.request(price: 0)) } == .invalidAmount)
     #expect(await code { _ = try await harness.create(Harness.request(price: 100_000_001)) } == .amountOutOfRange)
@@ -176,6 +177,7 @@ struct OrderServiceTests {
     async let second = harness.create()
     let answers = try await [first, second]
     #expect(answers[0].order == answers[1].order)
+    #expect(answers.count { $0.replayed } == 1)
     #expect(await harness.slots.free == 99)
     let id = try #require(answers[0].order?.id)
     _ = try await harness.verify(id)
@@ -184,7 +186,20 @@ struct OrderServiceTests {
     async let right = harness.settle(id)
     let settled = try await [left, right]
     #expect(settled.map(\.outcome) == [.settled, .settled])
+    #expect(settled.count { $0.replayed } == 1)
     #expect(await harness.wallet.posted.count == 1)
+  }
+
+  @Test("a call sent many times at once has one effect, and exactly one answer is no replay")
+  func crowd() async throws {
+    let harness = Harness()
+    let answers = try await withThrowingTaskGroup(of: OrderV1.CreateOrderResponse.self) { group in
+      for _ in 0..<12 { group.addTask { try await harness.create() } }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(Set(answers.map { $0.order?.id }).count == 1)
+    #expect(answers.count { !$0.replayed } == 1)
+    #expect(await harness.slots.free == 99)
   }
 
   @Test("a settlement whose outcome is unknown is finished at once by its repeat")

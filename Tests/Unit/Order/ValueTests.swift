@@ -60,7 +60,9 @@ struct ValueTests {
 
   @Test(
     "the platform's fee is rounded half up and the owner pays it on top",
-    arguments: [(10_000, 250, 250), (10_000, 0, 0), (1_999, 250, 50), (2_020, 250, 51), (2_019, 250, 50), (1, 5_000, 1)]
+    arguments: [
+      (10_000, 250, 250), (10_000, 0, 0), (1_999, 250, 50), (2_020, 250, 51), (2_019, 250, 50), (1, 5_000, 1),
+    ]
       as [(Int64, Int64, Int64)])
   func fee(payout: Int64, basisPoints: Int64, fee: Int64) throws {
     let economics = try Economics(commission: .zero, payout: Money(paise: payout), feeBasisPoints: basisPoints)

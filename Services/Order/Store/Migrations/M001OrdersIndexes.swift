@@ -41,6 +41,6 @@ extension OrderMigrations {
         IndexSpec(Collections.orders, ["frozenAt": 1], partialFilter: ["frozen": true]),
         // The list of staff.
         IndexSpec(Collections.orders, ["deletedAt": 1, "createdAt": -1]),
-      ])
+      ]),
     ])
 }

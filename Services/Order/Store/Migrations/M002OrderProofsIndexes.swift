@@ -10,6 +10,6 @@ extension OrderMigrations {
         IndexSpec(Collections.orderProofs, ["orderId": 1, "type": 1, "version": 1], unique: true),
         // The same picture on another order.
         IndexSpec(Collections.orderProofs, ["sha256": 1]),
-      ])
+      ]),
     ])
 }

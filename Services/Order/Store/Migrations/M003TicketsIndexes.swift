@@ -13,6 +13,6 @@ extension OrderMigrations {
         IndexSpec(Collections.tickets, ["orderId": 1, "status": 1]),
         // The list of staff.
         IndexSpec(Collections.tickets, ["deletedAt": 1, "createdAt": -1]),
-      ])
+      ]),
     ])
 }
