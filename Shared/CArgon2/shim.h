@@ -2,5 +2,6 @@
 #define MOBO_CARGON2_SHIM_H
 
 #include <argon2.h>
+#include <malloc.h>  /* mallopt: how the memory of a hash is given back */
 
 #endif

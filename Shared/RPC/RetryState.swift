@@ -18,7 +18,7 @@ struct RetryState {
 
   /// How long to pause before the next attempt, nil for not at all; throws the error of the call if it was the last.
   mutating func pause(after error: any Error) throws -> Duration? {
-    let status: RPCError
+    var status: RPCError
     switch error as? AttemptFailure {
     case .cancelled: throw CancellationError()
     case .status(let error): status = error
@@ -30,7 +30,12 @@ struct RetryState {
       status = error
     case nil: throw error
     }
-    guard attempt < policy.attemptsMax, RetryState.isRetryable(status.code) else { throw status }
+    guard RetryState.isRetryable(status.code), policy.attemptsMax > 1 else { throw status }
+    guard attempt < policy.attemptsMax else {
+      // Whoever called us must not make these attempts three times over.
+      status.pushback = .never
+      throw status
+    }
     let pause: Duration
     switch status.pushback {
     case .never: throw status

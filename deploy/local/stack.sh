@@ -154,9 +154,8 @@ up() {
   check_ports
   [ -n "${MONGODB_URI:-}" ] || prepare_mongod
   say "building (release); the first time takes some minutes"
-  swift build -c release --product mobo
+  swift build -c release
   local name
-  for name in "${SERVICES[@]}"; do swift build -c release --product "$name" --quiet || swift build -c release --product "$name"; done
   mkdir -p "$RUN" "$LOGS"
   write_secrets
 

@@ -1,3 +1,4 @@
+import CArgon2
 import Kernel
 import Synchronization
 
@@ -32,6 +33,11 @@ final class HashingThreads: Sendable {
 
   init(threadCount: Int, waitingMax: Int) {
     precondition(threadCount > 0 && waitingMax > 0)
+    #if canImport(Glibc)
+      // mallopt(3): a fixed threshold, so that the tens of MiB of each hash are mapped apart and given back at once.
+      // Left to itself, glibc learns from the first one to keep such blocks in its heaps.
+      _ = mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    #endif
     self.threadCount = threadCount
     self.waitingMax = waitingMax
     wakeUps = Semaphore()

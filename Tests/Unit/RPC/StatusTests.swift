@@ -95,6 +95,16 @@ struct StatusTests {
     #expect(pauses([late, unavailable, late]) == [.milliseconds(100), .milliseconds(200)])
   }
 
+  @Test("a caller whose attempts have run out hears that more are useless")
+  func exhaustion() throws {
+    var state = RetryState(policy: .standard, deadline: nil, spread: { 0 })
+    let unavailable = AttemptFailure.status(RPCError(.unavailable, ""))
+    for _ in 1...2 { _ = try state.pause(after: unavailable) }
+    let last = #expect(throws: RPCError.self) { try state.pause(after: unavailable) }
+    #expect(last?.pushback == .never)
+    #expect(Failure(try #require(last)).retriesExhausted)
+  }
+
   @Test("business errors, pushback and the deadline end the attempts")
   func noRetries() {
     #expect(pauses([.status(RPCError(.failedPrecondition, ""))]).isEmpty)
