@@ -1,4 +1,4 @@
-/// An id that cannot be passed where another kind of id is expected: 24 lower-case hex characters (an ObjectId).
+/// The id of a `Subject`, a type of its own for each kind: 24 lower-case hex characters (an ObjectId).
 public struct ID<Subject>: Hashable, Comparable, Sendable {
   public let rawValue: String
 

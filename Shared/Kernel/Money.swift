@@ -10,7 +10,7 @@ public struct Money: Hashable, Comparable, Sendable {
     self.paise = paise
   }
 
-  /// Fails with `AMOUNT_OUT_OF_RANGE` on overflow: no total is better than a wrong total.
+  /// Fails with `AMOUNT_OUT_OF_RANGE` on overflow.
   public func adding(_ other: Money) throws(Failure) -> Money {
     let (sum, overflowed) = paise.addingReportingOverflow(other.paise)
     guard !overflowed else { throw Self.outOfRange }

@@ -40,7 +40,7 @@ public enum SettlementRules {
     openTickets: [String], key: RequestKey?, now: Timestamp
   ) throws(Failure) -> Verdict {
     try SelfDealing.refuse(viewer, on: order, parties: parties)
-    // Separation of duties: the margin goes to the mediator who vouched for the proof.
+    // Separation of duties: whoever earns the margin on a proof that he accepted must not also pay it out.
     if request.mode == .wallet, viewer.relations(to: order).isDisjoint(with: [.agency, .staff]) {
       throw Failure(.settlementModeForbidden, "mediators may only record external settlements")
     }
