@@ -10,11 +10,13 @@ public enum Outbox {
   /// An event id may be 200 characters long; the rest is for the service's name and the entry's number.
   private static let eventKeyMax = 150
 
-  /// For the service's own list of migrations. The relay walks the first index; what is delivered stays seven days.
+  /// For the service's own list of migrations. The relay walks the first index, and the second to keep an aggregate's
+  /// order behind a backlog; what is delivered stays seven days.
   public static let migrationSteps: [MigrationStep] = [
     .createCollection(collection),
     .createIndexes([
       IndexSpec(collection, ["dispatched": 1, "nextAttemptAt": 1], partialFilter: ["dispatched": false]),
+      IndexSpec(collection, ["aggregate": 1, "seq": 1], partialFilter: ["dispatched": false]),
       IndexSpec(collection, ["dispatchedAt": 1], expireAfter: .seconds(7 * 86_400)),
     ]),
   ]

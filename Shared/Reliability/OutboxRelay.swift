@@ -15,6 +15,8 @@ public final class OutboxRelay: Sendable {
     var pollEvery = Duration.milliseconds(250)
     var backoffMin = Duration.milliseconds(250)
     var backoffMax = Duration.seconds(10)
+    /// Messages that are delivered, and marked as delivered, together.
+    var portionMax = 1_000
     /// Definite refusals of one document before it is parked.
     var refusalsMax: Int32 = 5
     /// One round: reading, delivering, marking.
@@ -98,18 +100,38 @@ public final class OutboxRelay: Sendable {
       try await store.park(id, reason: "unreadable")
     }
     guard !page.documents.isEmpty else { return page.unreadable.isEmpty ? .idle : .more }
-    do {
-      try await deliver(page.documents.flatMap(messages))
-    } catch let failure as Failure where failure.isDefinite {
-      return try await deliverOneByOne(page.documents)
+    for portion in portions(of: page.documents) {
+      do {
+        try await deliver(portion.flatMap(messages))
+      } catch let failure as Failure where failure.isDefinite {
+        return try await deliverOneByOne(portion)
+      }
+      // Marked at once: what is done stays done, however long the rest of the page takes.
+      try await store.markDispatched(portion.map(\.id))
     }
-    try await store.markDispatched(page.documents.map(\.id))
     return page.isFull ? .more : .idle
+  }
+
+  /// The page in runs of documents with a bounded number of messages; a document is never split.
+  private func portions(of documents: [OutboxDocument]) -> [ArraySlice<OutboxDocument>] {
+    var portions: [ArraySlice<OutboxDocument>] = []
+    var start = 0
+    var count = 0
+    for (index, document) in documents.enumerated() {
+      if index > start, count + document.messages.count > settings.portionMax {
+        portions.append(documents[start..<index])
+        start = index
+        count = 0
+      }
+      count += document.messages.count
+    }
+    portions.append(documents[start...])
+    return portions
   }
 
   /// Somebody in the page was refused: finds out who. The refused document holds back its own aggregate until it is
   /// parked, and nobody else.
-  private func deliverOneByOne(_ documents: [OutboxDocument]) async throws -> Round {
+  private func deliverOneByOne(_ documents: ArraySlice<OutboxDocument>) async throws -> Round {
     var blocked: Set<String> = []
     for document in documents where !blocked.contains(document.aggregate) {
       do {
@@ -120,8 +142,7 @@ public final class OutboxRelay: Sendable {
           "id": "\(document.id)", "aggregate": "\(document.aggregate)", "code": "\(failure.code.rawValue)",
         ]
         if document.attempts + 1 >= settings.refusalsMax {
-          logger.error("outbox document parked: the receiver refuses it", metadata: metadata)
-          try await store.park(.objectID(document.id), reason: failure.code.rawValue)
+          try await partWith(document, failure, metadata)
         } else {
           logger.warning("outbox document refused", metadata: metadata)
           try await store.countRefusal(document.id)
@@ -130,6 +151,24 @@ public final class OutboxRelay: Sendable {
       }
     }
     return blocked.isEmpty ? .more : .held
+  }
+
+  /// Delivers what the receiver takes of a document and parks it for the sake of the messages that it refuses: one
+  /// bad message must not take those of others with it.
+  private func partWith(_ document: OutboxDocument, _ failure: Failure, _ metadata: Logger.Metadata) async throws {
+    var refused: [String] = []
+    for message in messages(document) {
+      do {
+        try await deliver([message])
+      } catch let failure as Failure where failure.isDefinite {
+        refused.append(message.eventID)
+      }
+    }
+    guard !refused.isEmpty else { return try await store.markDispatched([document.id]) }
+    logger.error(
+      "outbox document parked: the receiver refuses messages of it",
+      metadata: metadata.merging(["events": "\(refused.joined(separator: " "))"]) { _, new in new })
+    try await store.park(.objectID(document.id), reason: failure.code.rawValue, events: refused)
   }
 
   private func messages(_ document: OutboxDocument) -> [OutboxMessage] {

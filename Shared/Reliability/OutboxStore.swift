@@ -3,7 +3,7 @@ import Mongo
 
 /// The relay's view of the outbox.
 struct OutboxStore: Sendable {
-  /// Documents per round; a page of them is a few hundred kilobytes at most.
+  /// Documents per round.
   static let pageMax = 200
 
   let database: MongoDatabase
@@ -24,29 +24,30 @@ struct OutboxStore: Sendable {
         }
       }
       let isFull = found.count == Self.pageMax
-      if isFull { documents += try Self.earlier(than: documents, connection) }
-      return (Self.ordered(documents), unreadable, isFull)
+      guard isFull else { return (Self.ordered(documents), unreadable, false) }
+      let earlier = try Self.earlier(than: documents, connection)
+      // When even the earlier ones fill a page, those that follow them wait for their turn.
+      return (Self.ordered(earlier.count < Self.pageMax ? documents + earlier : earlier), unreadable, true)
     }
   }
 
   /// Time orders a page, and clocks jump: what precedes a page's message within its aggregate may stand on a later
-  /// page, and goes out before it.
+  /// page, and goes out before it. At most a page of them, the earliest of each aggregate.
   private static func earlier(
     than page: [OutboxDocument], _ connection: MongoConnection
   ) throws -> [OutboxDocument] {
     var last: [String: Int64] = [:]
     for document in page { last[document.aggregate] = max(document.seq, last[document.aggregate] ?? .min) }
     let known = Set(page.map(\.id))
-    let candidates = try connection.find(
-      Outbox.collection, ["dispatched": false, "aggregate": ["$in": .strings(last.keys.sorted())]],
-      projection: ["aggregate": 1, "seq": 1])
-    let ids = try candidates.compactMap { candidate -> BSONValue? in
-      let id = try candidate.objectID("_id")
-      let isEarlier = try candidate.int64("seq") < last[try candidate.string("aggregate")] ?? .min
-      return isEarlier && !known.contains(id) ? .objectID(id) : nil
+    var earlier: [OutboxDocument] = []
+    for (aggregate, seq) in last.sorted(by: { $0.key < $1.key }) where earlier.count < pageMax {
+      let own = page.count { $0.aggregate == aggregate }
+      let found = try connection.find(
+        Outbox.collection, ["dispatched": false, "aggregate": .string(aggregate), "seq": ["$lt": .int64(seq)]],
+        sort: ["seq": 1], limit: pageMax - earlier.count + own)
+      earlier += try found.map { try OutboxDocument($0) }.filter { !known.contains($0.id) }
     }
-    guard !ids.isEmpty else { return [] }
-    return try connection.find(Outbox.collection, ["_id": ["$in": .array(ids)]]).map { try OutboxDocument($0) }
+    return Array(earlier.prefix(pageMax))
   }
 
   /// Keeps the order of first appearance between aggregates and sorts within each.
@@ -76,13 +77,15 @@ struct OutboxStore: Sendable {
     }
   }
 
-  /// Takes a document out of the relay's way without losing it: without `dispatchedAt` it is never cleaned up.
-  func park(_ id: BSONValue, reason: String) async throws {
+  /// Takes a document out of the relay's way without losing it: without `dispatchedAt` it is never cleaned up. `events`
+  /// are the messages that nobody took; the others of the document were delivered.
+  func park(_ id: BSONValue, reason: String, events: [String] = []) async throws {
     _ = try await database.run { connection in
       try connection.updateOne(
         Outbox.collection, ["_id": id],
         [
-          "$set": ["dispatched": true, "parkedReason": .string(reason)], "$currentDate": ["parkedAt": true],
+          "$set": ["dispatched": true, "parkedReason": .string(reason), "parkedEvents": .strings(events)],
+          "$currentDate": ["parkedAt": true],
         ])
     }
   }

@@ -26,7 +26,7 @@ extension AuditV1.AuditEntry {
     rules.text("action", &action, TextRules(required: true, max: 100))
     rules.text("entityType", &entityType, TextRules(required: true, max: 100))
     rules.text("entityId", &entityId, TextRules(max: 200))
-    rules.text("requestId", &requestId, TextRules(max: 64))
+    rules.text("requestId", &requestId, TextRules(max: 128, verbatim: true))
     rules.message("metadata", &metadata)
   }
 }

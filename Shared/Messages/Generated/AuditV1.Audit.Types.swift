@@ -50,6 +50,7 @@ extension AuditV1 {
     public var action: String
     public var entityType: String
     public var entityId: String
+    /// As its caller chose it: any printable characters.
     public var requestId: String?
     public var metadata: GoogleProtobuf.Struct?
     public var unknownFields = UnknownFields()

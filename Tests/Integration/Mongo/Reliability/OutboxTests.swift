@@ -198,6 +198,37 @@ struct OutboxTests {
     }
   }
 
+  @Test("of a document that is parked, the messages that nobody refuses are delivered")
+  func poisonBesideOthers() async throws {
+    try await TestMongo.withDatabase("poisonBeside", migrations: [Self.migration]) { database async throws in
+      try await Self.append(database, "batch", 1, entries: 3)
+      let receiver = Receiver()
+      receiver.fail { $0.eventID == "test/batch:1#1" ? Failure(.validationFailed, "no") : nil }
+      var settings = OutboxRelay.Settings()
+      settings.refusalsMax = 1
+      #expect(try await Self.relay(database, receiver, settings: settings).round() == .more)
+      #expect(receiver.received == ["test/batch:1#0", "test/batch:1#2"])
+      let parked = try await database.run { try $0.findOne(Outbox.collection, ["parkedReason": "VALIDATION_FAILED"]) }
+      #expect(try parked?.strings("parkedEvents") == ["test/batch:1#1"])
+    }
+  }
+
+  @Test("what was delivered before the receiver went away is not sent again")
+  func portions() async throws {
+    try await TestMongo.withDatabase("portions", migrations: [Self.migration]) { database async throws in
+      for seq in 1...4 as ClosedRange<Int64> { try await Self.append(database, "a", seq, entries: 2) }
+      let receiver = Receiver()
+      var settings = OutboxRelay.Settings()
+      settings.portionMax = 3
+      let relay = Self.relay(database, receiver, settings: settings)
+      receiver.fail { $0.eventID == "test/a:3#0" ? Failure(.serviceUnavailable, "away") : nil }
+      await #expect(throws: Failure.self) { try await relay.round() }
+      receiver.fail(nil)
+      #expect(try await relay.round() == .idle)
+      #expect(receiver.received == (1...4).flatMap { ["test/a:\($0)#0", "test/a:\($0)#1"] })
+    }
+  }
+
   @Test("a document that cannot be read is parked and stops nobody")
   func unreadable() async throws {
     try await TestMongo.withDatabase("unreadable", migrations: [Self.migration]) { database async throws in
