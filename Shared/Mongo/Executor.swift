@@ -79,7 +79,9 @@ struct Executor: Sendable {
         let isUnknown = error.labels.contains(CommandError.unknownCommit)
         // Aborted for certain, and the whole transaction may run again.
         if error.labels.contains(CommandError.transientTransaction), !isUnknown { throw Self.transient(error) }
-        guard isUnknown || error.isNetwork else { throw error.failure(collection: "") }
+        // Everything else says nothing about the outcome. A write concern that cannot be met, for one, has no label,
+        // and the transaction is committed.
+        guard isUnknown || error.isNetwork else { throw MongoFailure.unknownCommitResult }
         let pause = configuration.retryBase * (1 << (attempt - 1))
         let isTimely = deadline.map { $0.remaining > pause } ?? true
         // The server's own time limit would only expire again.

@@ -131,17 +131,6 @@ extension MongoConnection {
     try findAndModify(collection, filter, .documents(pipeline), sort, projection, upsert, returnNew)
   }
 
-  @discardableResult
-  public func findOneAndDelete(
-    _ collection: String, _ filter: BSONDocument, sort: BSONDocument? = nil
-  ) throws(MongoFailure) -> BSONDocument? {
-    var command: BSONDocument = [
-      "findAndModify": .string(collection), "query": .document(filter), "remove": true,
-    ]
-    if let sort { command.append("sort", .document(sort)) }
-    return try run(command, about: collection, .write).optionalDocument("value")
-  }
-
   private func findAndModify(
     _ collection: String, _ filter: BSONDocument, _ update: BSONValue, _ sort: BSONDocument?,
     _ projection: BSONDocument?, _ upsert: Bool, _ returnNew: Bool

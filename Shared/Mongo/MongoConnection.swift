@@ -49,11 +49,6 @@ public final class MongoConnection {
     try command(["killSessions": .documents(ids)], database: "admin")
   }
 
-  /// The database server's clock, for leases.
-  public func serverTime() throws(MongoFailure) -> Timestamp {
-    try command(["hello": 1], database: "admin").datetime("localTime")
-  }
-
   /// Throws what stopped the caller from waiting, or what broke the transaction.
   func check() throws(MongoFailure) {
     if let broken { throw broken }

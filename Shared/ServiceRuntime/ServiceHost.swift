@@ -37,9 +37,6 @@ public struct ServiceHost<Settings: ServiceSettings>: Sendable {
     return relay
   }
 
-  /// Answers of earlier requests (DOMAIN 0.4).
-  public var requestLog: RequestLog { RequestLog() }
-
   /// The channel to another service, shared by everybody in the process: it carries the service's credentials,
   /// the acting user, request id, trace and deadline.
   public func channel(to other: ServiceName) -> RPCChannel {
@@ -61,7 +58,8 @@ extension ServiceHost {
     let identity = channels.channel(to: .identity)
     verifier = TokenVerifier(
       source: RemoteSigningKeys(identity), clock: clock, refresh: configured.common.jwksRefresh, logger: logger)
-    principals = CachedPrincipals(RemotePrincipals(identity), ttl: configured.common.authCacheTTL)
+    principals = CachedPrincipals(
+      RemotePrincipals(identity, logger: logger), ttl: configured.common.authCacheTTL)
     relay = Self.relay(configured.service, database, channels, logger)
   }
 

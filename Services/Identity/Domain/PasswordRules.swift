@@ -5,8 +5,6 @@ import Kernel
 public enum PasswordRules {
   /// Unicode scalars.
   public static let lengthForNew = 8...200
-  /// Unicode scalars.
-  public static let lengthAtLogin = 1...200
 
   /// Fails with `VALIDATION_FAILED` naming `path`; the message never repeats the password.
   public static func checkNew(_ password: String, path: String) throws(Failure) {
