@@ -31,6 +31,10 @@ public struct ConnectionConfiguration: Sendable {
   /// Rounds of "write, look what that caused" before other connections get their turn.
   static let flushRoundsMax = 16
 
+  /// How long a peer that has been sent everything may take to close its end. What waits in the socket after that is
+  /// the kernel's affair.
+  static let lingerTime = TimeAmount.seconds(5)
+
   /// How often idle time, stalled writes and odd frames are looked at.
   static let watchPeriod = TimeAmount.seconds(5)
 }

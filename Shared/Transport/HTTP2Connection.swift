@@ -44,12 +44,25 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
   private var hasPeerSettings = false
   private var isClosing = false
+  private var ending: Ending = .none
+  private var endingStarted = NIODeadline.now()
   private var drainPing: DrainStep = .none
   private var watch: RepeatedTask?
   private var drainStarted = NIODeadline.now()
   private var isStalled = false
   private var stallStarted = NIODeadline.now()
   private var lastActivity = NIODeadline.now()
+
+  /// How far the connection has come with closing itself in order.
+  private enum Ending {
+    case none
+    /// What is queued goes out; what comes in is thrown away.
+    case flushing
+    /// NIO has the last byte, the socket perhaps not.
+    case written
+    /// The peer has been sent all and the end of it. It closes next.
+    case lingering
+  }
 
   private enum DrainStep {
     case none
@@ -106,6 +119,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   }
 
   public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard ending == .none else { return }  // Read all the same: unread bytes would turn the close into a reset.
     let input = unwrapInboundIn(data)
     isReading = true
     do {
@@ -114,8 +128,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       // nghttp2 has queued a GOAWAY if it could name the mistake; bytes that are no HTTP/2 at all get nothing.
       isReading = false
       takeEvents(input)
-      flush()
-      return close()
+      return closeAfterWrites()
     }
     takeEvents(input)
   }
@@ -158,15 +171,20 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     isClosing = true
     watch?.cancel()
     watch = nil
-    for stream in streams {
-      guard let stream else { continue }
-      release(stream, .connectionLost)
-    }
-    streams.removeAll()
-    resetsToSend.removeAll()
+    releaseStreams()
     acceptor = nil
     owner?.closed(self)
     owner = nil
+  }
+
+  private func releaseStreams() {
+    let live = streams
+    streams.removeAll()
+    resetsToSend.removeAll()
+    for stream in live {
+      guard let stream else { continue }
+      release(stream, .connectionLost)
+    }
   }
 
   /// Closes the channel without waiting for anything.
@@ -309,7 +327,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   }
 
   private func flush() {
-    guard let context, !isFlushing else { return }
+    guard let context, !isFlushing, ending == .none || ending == .flushing else { return }
     isFlushing = true
     defer { isFlushing = false }
     for _ in 0..<ConnectionConfiguration.flushRoundsMax {
@@ -327,9 +345,12 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       }
       let hadEvents = engine.eventCount > 0
       takeEvents(nil)
-      guard engine.isAlive else { return context.close(promise: nil) }
+      guard engine.isAlive else { return endOutput(context) }
       if written == 0 && !hadEvents {
-        guard !resetsToSend.isEmpty else { return }
+        guard !resetsToSend.isEmpty else {
+          if ending == .flushing { endOutput(context) }
+          return
+        }
         for stream in resetsToSend { stream.reset(.noError) }
         resetsToSend.removeAll()
       }
@@ -394,10 +415,44 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   private func closeIfDrained() {
     let isOver = drainPing == .final || (isClosing && makeAcceptor == nil)
     guard isOver, openStreams == 0, working == 0 else { return }
-    executor.eventLoop.execute {  // After the bytes that are queued now.
-      self.flush()
-      self.close()
-    }
+    executor.eventLoop.execute { self.closeAfterWrites() }  // nghttp2 or a handler may be calling.
+  }
+
+  /// Closes the channel once the peer has been sent everything. A stream counts as closed when its last byte leaves
+  /// the engine, while NIO and the socket may hold megabytes before that byte.
+  private func closeAfterWrites() {
+    guard context != nil, ending == .none else { return }
+    ending = .flushing
+    stopOpening()
+    flush()
+  }
+
+  private func stopOpening() {
+    guard !isClosing else { return }
+    isClosing = true
+    owner?.goingAway(self)
+  }
+
+  /// The engine has nothing left to write: waits until NIO has none either.
+  private func endOutput(_ context: ChannelHandlerContext) {
+    ending = .written
+    endingStarted = .now()
+    stopOpening()
+    releaseStreams()  // None after a drain. Those of a connection that was given up end now.
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    promise.futureResult.whenComplete { self.outputEnded($0) }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+  }
+
+  /// Sends the end of the stream of bytes and reads on until the peer's. A close here would answer whatever the peer
+  /// still sends, be it a window update, with a reset, which drops what waits in the socket.
+  private func outputEnded(_ result: Result<Void, any Error>) {
+    guard let context, case .success = result else { return close() }
+    ending = .lingering
+    endingStarted = .now()
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    promise.futureResult.whenFailure { _ in self.close() }
+    context.close(mode: .output, promise: promise)
   }
 
   func workEnded() {
@@ -411,6 +466,11 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     engine.forgetOddFrames()
     if drainPing == .announced, now - drainStarted >= configuration.handshakeTimeout { return close() }
     if !hasPeerSettings, now - started >= configuration.handshakeTimeout { return close() }
+    switch ending {
+    case .none, .flushing: break
+    case .written: if now - endingStarted >= configuration.writeStallTimeout { return close() }
+    case .lingering: if now - endingStarted >= ConnectionConfiguration.lingerTime { return close() }
+    }
     if !context.channel.isWritable {
       if isStalled, now - stallStarted >= configuration.writeStallTimeout { return close() }
       if !isStalled {
