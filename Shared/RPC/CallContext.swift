@@ -32,8 +32,8 @@ public struct CallContext: Sendable {
   public var deadline: Deadline? { call.deadline }
   /// The correlation id: the caller's `x-request-id`, or one made here. Never an idempotency key.
   public var requestID: String { call.requestID }
-  /// The W3C trace context, as the caller sent it.
-  public var traceparent: String? { call.metadata["traceparent"] }
+  /// The W3C trace context, as the caller sent it; nil if it is malformed.
+  public var traceparent: String? { RequestIdentity.acceptedTrace(call.metadata["traceparent"]) }
   /// Metadata to send after the answer.
   public var trailers: ResponseMetadata { ResponseMetadata(call: call) }
 

@@ -1,11 +1,39 @@
 internal import Synchronization
 
-/// Correlation ids (`x-request-id`).
+/// Correlation ids (`x-request-id`) and the traces of callers (`traceparent`).
 enum RequestIdentity {
   /// A caller's id is believed if it is short, printable and free of spaces; anything else would spoil our logs.
   static func accepted(_ text: String?) -> String? {
     guard let text, (1...Limits.requestIDBytesMax).contains(text.utf8.count) else { return nil }
     return text.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? text : nil
+  }
+
+  /// A caller's trace is passed on if it has the shape of W3C Trace Context: version, trace id, parent id and flags in
+  /// lower-case hex. Versions after 00 may append something.
+  static func acceptedTrace(_ text: String?) -> String? {
+    guard let text = accepted(text) else { return nil }
+    let bytes = Array(text.utf8)
+    let dash = UInt8(ascii: "-")
+    guard bytes.count >= traceBytes else { return nil }
+    for position in 0..<traceBytes {
+      let isInPlace = traceDashes.contains(position) ? bytes[position] == dash : isLowerHex(bytes[position])
+      guard isInPlace else { return nil }
+    }
+    guard bytes.count == traceBytes || (bytes[traceBytes] == dash && !text.hasPrefix("00")) else { return nil }
+    let zero = UInt8(ascii: "0")
+    let (traceID, parentID) = (bytes[3..<35], bytes[36..<52])
+    guard !text.hasPrefix("ff"), !traceID.allSatisfy({ $0 == zero }), !parentID.allSatisfy({ $0 == zero }) else {
+      return nil
+    }
+    return text
+  }
+
+  /// `00-<32 digits>-<16 digits>-<2 digits>`.
+  private static let traceBytes = 55
+  private static let traceDashes = [2, 35, 52]
+
+  private static func isLowerHex(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
   }
 
   /// 32 hex digits, unique among all processes for practical purposes; not a secret.

@@ -159,4 +159,24 @@ struct WireTests {
     #expect(Set((0..<1_000).map { _ in RequestIdentity.make() }).count == 1_000)
     #expect(RequestIdentity.make().utf8.count == 32)
   }
+
+  @Test("traces of callers are taken when they have the shape of W3C Trace Context")
+  func traces() {
+    let ids = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
+    func accepts(_ text: String) -> Bool {
+      CallContext(method: ProbeService.call, metadata: ["traceparent": text]).traceparent == text
+    }
+    #expect(accepts("00-\(ids)-01"))
+    #expect(accepts("01-\(ids)-01-more"))
+    #expect(accepts("01-\(ids)-01-" + String(repeating: "m", count: 72)))
+    #expect(!accepts("01-\(ids)-01-" + String(repeating: "m", count: 73)))
+    #expect(!accepts("00-\(ids)-01-more"))
+    #expect(!accepts("01-\(ids)-01more"))
+    #expect(!accepts("ff-\(ids)-01"))
+    #expect(!accepts("00-\(ids.uppercased())-01"))
+    #expect(!accepts("00-\(ids)-0"))
+    #expect(!accepts("00-00000000000000000000000000000000-b7ad6b7169203331-01"))
+    #expect(!accepts("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"))
+    #expect(!accepts(""))
+  }
 }
