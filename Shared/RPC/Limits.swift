@@ -35,6 +35,10 @@ public enum Limits {
   /// ten full connections' worth: more would only time out in the queue.
   public static let queuedCallsMax = 10_000
 
+  /// The longest pause a server may ask for before the next attempt (`grpc-retry-pushback-ms`). Whoever asks for more
+  /// gets no further attempt: no caller of ours waits so long, and the call would hold its memory meanwhile.
+  static let retryPushbackMax = Duration.seconds(30)
+
   /// The pause of transparent retries is zero, so their number is bounded: two, as other implementations do.
   static let transparentRetriesMax = 2
 }

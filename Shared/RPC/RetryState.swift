@@ -39,7 +39,9 @@ struct RetryState {
     let pause: Duration
     switch status.pushback {
     case .never: throw status
-    case .after(let asked): pause = asked
+    case .after(let asked):
+      guard asked <= Limits.retryPushbackMax else { throw status }
+      pause = asked
     case nil: pause = policy.pause * (1 << (attempt - 1)) * (1 + RetryState.jitter * spread())
     }
     if let deadline, deadline.remaining <= pause { throw status }

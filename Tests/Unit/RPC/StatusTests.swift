@@ -53,6 +53,7 @@ struct StatusTests {
   @Test("statuses of transports become failures that callers can act on")
   func foreignStatuses() {
     #expect(Failure(RPCError(.unavailable, "gone")).code == .serviceUnavailable)
+    #expect(Failure(RPCError(.resourceExhausted, "too long")).code == .serviceUnavailable)
     #expect(Failure(RPCError(.deadlineExceeded, "late")).code == .deadlineExceeded)
     #expect(Failure(RPCError(.unimplemented, "what")).code == .unimplemented)
     #expect(Failure(RPCError(.unknown, "?")).code == .internalError)
@@ -114,6 +115,14 @@ struct StatusTests {
     #expect(pauses([.status(RPCError(.unavailable, ""))], policy: .none).isEmpty)
     #expect(
       pauses([.status(RPCError(.unavailable, "", pushback: .after(.milliseconds(7))))]) == [.milliseconds(7)])
+  }
+
+  @Test("a server that asks for more than half a minute gets no further attempt")
+  func longPushback() {
+    let longest = Duration.seconds(30)
+    #expect(pauses([.status(RPCError(.unavailable, "", pushback: .after(longest)))]) == [longest])
+    let longer = longest + .milliseconds(1)
+    #expect(pauses([.status(RPCError(.unavailable, "", pushback: .after(longer)))]).isEmpty)
   }
 
   @Test("a stream that was never processed is sent again at once, twice at most")
