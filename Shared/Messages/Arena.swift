@@ -51,6 +51,7 @@ struct Arena {
     state.pointee.next = state.pointee.home
     state.pointee.remaining = Self.homeBytes
     state.pointee.encodedBytesMax = 0
+    state.pointee.refused = false  // Also without an extra block: the first one may have been what was refused.
     state.pointee.isBusy = false
   }
 
@@ -60,7 +61,6 @@ struct Arena {
       free(block)
     }
     state.pointee.extraBytes = 0
-    state.pointee.refused = false
   }
 
   /// True when an allocation went beyond the limit.

@@ -7,9 +7,15 @@ extension RPCChannel {
   func call<Request: Message, Response: Message>(
     _ method: MethodDescriptor, _ request: Request, _ options: CallOptions
   ) async throws -> Response {
+    let body: [UInt8]
+    do {
+      body = try request.serialized()
+    } catch {
+      throw Failure(error)  // Such as U+0000 in a text that somebody passed on.
+    }
     let bytes: [UInt8]
     do {
-      bytes = try await unary(method, try request.serialized(), options: options)
+      bytes = try await unary(method, body, options: options)
     } catch let error as RPCError {
       throw Failure(error)
     }
