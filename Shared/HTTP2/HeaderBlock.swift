@@ -27,7 +27,11 @@ struct HeaderBlock {
     fieldCount += 1
     if listBytes > settings.headerListBytesMax || fieldCount > settings.headerFieldsMax {
       isOversized = true
-      return listBytes <= settings.headerListBytesMax * HeaderBlock.excessMax
+      guard listBytes <= settings.headerListBytesMax * HeaderBlock.excessMax else {
+        discard()  // nghttp2 skips the rest and never says that the block has ended.
+        return false
+      }
+      return true
     }
     HeaderList.append(name, value, to: &bytes)
     return true
@@ -36,8 +40,9 @@ struct HeaderBlock {
   /// A block up to four times too large is read to its end, so that its sender gets a proper answer.
   private static let excessMax = 4
 
-  /// Notes in `event` where the finished block lies.
-  func finish(_ event: inout HTTP2Event) {
+  /// Notes in `event` where the block lies, which has ended.
+  mutating func finish(_ event: inout HTTP2Event) {
+    isOpen = false
     event.first = Int32(clamping: start)
     event.count = Int32(clamping: bytes.count - start)
   }
@@ -63,8 +68,14 @@ struct HeaderBlock {
     if isOpen {
       bytes.removeSubrange(..<start)
     } else {
-      bytes.removeAll(keepingCapacity: true)
+      bytes.removeAll(keepingCapacity: bytes.capacity <= HeaderBlock.keptBytesMax)
     }
     start = 0
   }
+
+  /// What an idle connection keeps for its next blocks. A burst of requests in one input may need more.
+  private static let keptBytesMax = 64 << 10
+
+  /// For tests.
+  var capacity: Int { bytes.capacity }
 }

@@ -167,6 +167,22 @@ struct EngineTests {
     #expect(pair.client.queuedBytes == 0)
   }
 
+  @Test("what a burst of heads took up is given back, and the next head is read all the same")
+  func headMemory() throws {
+    let pair = try EnginePair()
+    try pair.exchange()
+    var large = request
+    large.append("x", String(repeating: "~", count: 15 << 10))
+    for _ in 0..<8 { _ = try pair.client.open(large, isEnd: true) }
+    try pair.deliverToServer(try pair.bytes(of: pair.client))
+    #expect(pair.serverHeaders.count == 8)
+    #expect(pair.server.block.bytes.isEmpty)
+    #expect(pair.server.block.capacity <= 64 << 10)
+    _ = try pair.client.open(request, isEnd: true)
+    try pair.exchange()
+    #expect(pair.serverHeaders.last == request)
+  }
+
   @Test("after the last GOAWAY no stream begins, and the peer knows what was not processed")
   func goAway() throws {
     let pair = try EnginePair()
