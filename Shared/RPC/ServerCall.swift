@@ -16,7 +16,7 @@ struct ServerCore: Sendable {
 /// Speaks gRPC on the connections of a server. One per connection.
 final class ServerAcceptor: StreamAcceptor {
   fileprivate let core: ServerCore
-  /// What the unfinished messages of this connection take up.
+  /// What the messages of unfinished requests on this connection take up.
   fileprivate var assemblyBytes = 0
 
   init(core: ServerCore) {
@@ -105,10 +105,11 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     } catch {
       return refuse(RPCError(error), accepted: error == .compressed)
     }
-    guard hold(assembler.heldBytes) else {
+    if isEnd { return requestEnded() }
+    // A message that is complete counts too: its sender may leave the stream open for as long as it likes.
+    guard hold(assembler.heldBytes + (message?.count ?? 0)) else {
       return refuse(RPCError(.resourceExhausted, "too many unfinished messages on this connection"))
     }
-    if isEnd { requestEnded() }
   }
 
   func received(trailers: HeaderList) {
@@ -119,10 +120,11 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     guard assembler.isIdle else { return refuse(RPCError(.internal, "the request ends inside a message")) }
     guard let message else { return refuse(ServerCall.cardinality) }
     self.message = nil
+    _ = hold(0)  // From here on the number of running handlers is the bound.
     start(message)
   }
 
-  /// Keeps the connection's account of unfinished messages; false if it is overdrawn.
+  /// Keeps the connection's account of unfinished requests; false if it is overdrawn.
   private func hold(_ bytes: Int) -> Bool {
     acceptor.assemblyBytes += bytes - heldBytes
     heldBytes = bytes

@@ -45,14 +45,15 @@ final class RawClient: ConnectionOwner, @unchecked Sendable {  // Touched on the
     return HeaderList(fields)
   }
 
-  /// Sends a request; with `body` nil it stays open, and only the server can end it.
-  func call(_ headers: HeaderList, body: [UInt8]?) async throws -> RawAnswer {
+  /// Sends a request; with `body` nil it stays open behind `unfinished`, and only the server can end it.
+  func call(_ headers: HeaderList, body: [UInt8]?, unfinished: [UInt8] = []) async throws -> RawAnswer {
     try await withCheckedThrowingContinuation { continuation in
       guard let connection else { return continuation.resume(throwing: TransportFailure.connectionClosed) }
       connection.executor.eventLoop.execute {
         do {
           let handler = RawHandler { continuation.resume(returning: $0) }
           handler.stream = try connection.open(headers, body: body, handler: handler)
+          if !unfinished.isEmpty { handler.stream?.send(unfinished) }
         } catch {
           continuation.resume(throwing: error)
         }

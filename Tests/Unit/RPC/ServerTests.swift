@@ -99,6 +99,54 @@ struct ServerTests {
     #expect(handled.count == 0)
   }
 
+  // Goal: a complete message counts until its handler has it. Method: messages whose streams never end, one more than
+  // the connection's budget holds.
+  @Test("messages that wait for the end of their stream use up the connection's budget")
+  func unfinishedRequests() async throws {
+    let handled = Counter()
+    try await Loopback.with(answer: { bytes, _ in
+      handled.increment()
+      return bytes
+    }) { loopback in
+      let client = try await RawClient.connect(port: loopback.port)
+      let message = Framing.frame(Array(repeating: 7, count: Limits.messageBytesMax))
+      let answers = try await withThrowingTaskGroup(of: RawAnswer.self) { group in
+        for _ in 0...Limits.assemblyBytesMax / Limits.messageBytesMax {
+          group.addTask { try await client.call(RawClient.headers(), body: nil, unfinished: message) }
+        }
+        let first = try await group.next()
+        client.close()
+        return try await group.reduce(into: [first]) { $0.append($1) }
+      }
+      #expect(answers.compactMap { $0?.grpcStatus } == ["8"])
+      #expect(handled.count == 0)
+    }
+  }
+
+  @Test("messages that their handlers have do not count")
+  func handledRequests() async throws {
+    let calls = Limits.assemblyBytesMax / Limits.messageBytesMax + 1
+    let running = Counter()
+    let began = (0..<calls).map { _ in Event() }
+    try await Loopback.with(answer: { _, _ in
+      began[running.increment() - 1].happen()
+      await began[calls - 1].wait()
+      return []
+    }) { loopback in
+      let message = [UInt8](repeating: 7, count: Limits.messageBytesMax)
+      try await withThrowingTaskGroup { group in
+        for number in 0..<calls {
+          group.addTask {
+            let answer = try await loopback.call(message, options: CallOptions(attemptDeadline: nil, retry: .none))
+            #expect(answer.isEmpty)
+          }
+          await began[number].wait()  // Or else the messages arrive side by side, none of them whole.
+        }
+        try await group.waitForAll()
+      }
+    }
+  }
+
   @Test("too much metadata is RESOURCE_EXHAUSTED and the connection lives on")
   func metadataLimit() async throws {
     try await Loopback.with { loopback in
