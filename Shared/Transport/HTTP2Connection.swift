@@ -221,10 +221,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       hasPeerSettings = true
       owner?.settingsChanged(self)
     case .pingAcknowledged:
-      guard drainPing == .announced else { return }
-      drainPing = .final
-      engine.goAway(.noError)
-      closeIfDrained()
+      if drainPing == .announced { endDrain() }
     case .goAway:
       isClosing = true
       owner?.goingAway(self)
@@ -412,6 +409,14 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     scheduleFlush()
   }
 
+  /// Takes no further stream: the peer has seen the announcement, or had time enough to.
+  private func endDrain() {
+    drainPing = .final
+    engine.goAway(.noError)
+    scheduleFlush()
+    closeIfDrained()
+  }
+
   private func closeIfDrained() {
     let isOver = drainPing == .final || (isClosing && makeAcceptor == nil)
     guard isOver, openStreams == 0, working == 0 else { return }
@@ -464,7 +469,8 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     guard let context else { return }
     let now = NIODeadline.now()
     engine.forgetOddFrames()
-    if drainPing == .announced, now - drainStarted >= configuration.handshakeTimeout { return close() }
+    // A peer that is busy or far away still gets its answers; whoever ordered the drain bounds it.
+    if drainPing == .announced, now - drainStarted >= configuration.handshakeTimeout { endDrain() }
     if !hasPeerSettings, now - started >= configuration.handshakeTimeout { return close() }
     switch ending {
     case .none, .flushing: break
