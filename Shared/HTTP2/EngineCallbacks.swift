@@ -148,7 +148,14 @@ extension HTTP2Engine {
       guard !block.isInterim else { return block.discard() }
       streams[Int(slot)].hasHead = true
     }
-    var event = HTTP2Event(isHead ? (block.isOversized ? .oversizedHead : .head) : .trailers, slot: slot)
+    let kind: HTTP2Event.Kind =
+      switch (isHead, block.isOversized) {
+      case (true, false): .head
+      case (true, true): .oversizedHead
+      case (false, false): .trailers
+      case (false, true): .oversizedTrailers
+      }
+    var event = HTTP2Event(kind, slot: slot)
     block.finish(&event)
     event.isEnd = isEnd
     events.append(event)

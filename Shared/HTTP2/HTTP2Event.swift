@@ -15,6 +15,8 @@ public struct HTTP2Event: Sendable {
     case oversizedHead
     /// Fields after the body: `headers(of:)`.
     case trailers
+    /// Fields after the body that exceeded the limits; what did not fit was dropped.
+    case oversizedTrailers
     /// Bytes of a body: `dataRange`, perhaps empty.
     case data
     /// All that was queued on the stream has been handed out, and more may follow.

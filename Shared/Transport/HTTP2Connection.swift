@@ -212,6 +212,10 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       guard let stream = stream(event) else { return }
       stream.isPeerDone = true
       stream.handler?.received(trailers: engine.headers(of: event))
+    case .oversizedTrailers:
+      guard let stream = stream(event) else { return }
+      stream.isPeerDone = true
+      stream.handler?.receivedOversizedHeaders(isEnd: true)
     case .data:
       guard let input else { return }
       takeData(event, input)

@@ -148,6 +148,18 @@ struct EngineTests {
     #expect(pair.serverSlots(.oversizedHead).count == (excess == 0 ? 0 : 1))
   }
 
+  @Test("trailers of exactly the permitted size pass, one byte more is marked", arguments: [0, 1])
+  func trailerLimit(excess: Int) throws {
+    let pair = try EnginePair()
+    let slot = try pair.client.open(request, isEnd: false)
+    pair.client.send(slot, [1])
+    let room = HTTP2Settings().headerListBytesMax - 32 - "x".utf8.count
+    try pair.client.finish(slot, trailers: HeaderList([("x", String(repeating: "v", count: room + excess))]))
+    try pair.exchange()
+    #expect(pair.serverSlots(.trailers).count == (excess == 0 ? 1 : 0))
+    #expect(pair.serverSlots(.oversizedTrailers).count == (excess == 0 ? 0 : 1))
+  }
+
   @Test("received bytes come back to the sender's window when they are consumed, not before")
   func flowControl() throws {
     var settings = HTTP2Settings()
