@@ -17,6 +17,7 @@ final class EngineCallbacks: @unchecked Sendable {  // The table is written in `
     nghttp2_session_callbacks_set_on_frame_recv_callback(table, onFrame)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table, onData)
     nghttp2_session_callbacks_set_on_stream_close_callback(table, onStreamClose)
+    nghttp2_session_callbacks_set_on_frame_send_callback(table, onFrameSent)
     nghttp2_session_callbacks_set_on_frame_not_send_callback(table, onFrameNotSent)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(table, onInvalidFrame)
     self.table = table
@@ -81,7 +82,7 @@ private let onFrame: nghttp2_on_frame_recv_callback = { session, frame, userData
     guard let slot = slot(of: header.stream_id, in: session) else { return carryOn }
     if header.flags & endStream != 0 {
       engine.recordEndOfData(slot)
-    } else if header.length == 0 {
+    } else if header.length <= frame.pointee.data.padlen {  // Both count the byte that says how much padding.
       engine.recordOddFrame()
     }
   case NGHTTP2_SETTINGS:
@@ -116,6 +117,18 @@ private let onStreamClose: nghttp2_on_stream_close_callback = { session, id, cod
     event.code = engine.streams[Int(slot)].isUnsent ? .refusedStream : HTTP2ErrorCode(rawValue: code)
     engine.events.append(event)
   }
+  return carryOn
+}
+
+/// A reset that nobody here asked for was provoked by the peer (CVE-2025-8671, "MadeYouReset"): it frees the peer's
+/// place among the open streams while the handler still runs.
+private let onFrameSent: nghttp2_on_frame_send_callback = { session, frame, userData in
+  guard let engine = EngineCallbacks.engine(userData), let frame else { return giveUp }
+  guard frame.pointee.hd.type == UInt8(NGHTTP2_RST_STREAM.rawValue) else { return carryOn }
+  if let slot = slot(of: frame.pointee.hd.stream_id, in: session), engine.streams[Int(slot)].isResetHere {
+    return carryOn
+  }
+  engine.recordOddFrame()
   return carryOn
 }
 

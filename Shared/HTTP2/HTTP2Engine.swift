@@ -219,17 +219,13 @@ public final class HTTP2Engine {
   }
 
   public func reset(_ slot: StreamSlot, _ code: HTTP2ErrorCode) {
+    streams[slot.number].isResetHere = true
     nghttp2_submit_rst_stream(session, flagsNone, streams[slot.number].id, code.rawValue)
   }
 
   /// Gives received bytes back to the windows of the stream and of the connection.
   public func consume(_ slot: StreamSlot, _ count: Int) {
     nghttp2_session_consume(session, streams[slot.number].id, count)
-  }
-
-  /// Gives received bytes back to the connection's window only: their stream is gone.
-  public func consumeOnConnection(_ count: Int) {
-    nghttp2_session_consume_connection(session, count)
   }
 
   // MARK: The connection

@@ -1,6 +1,6 @@
 internal import CNghttp2
 
-/// The error codes of HTTP/2 (RFC 9113, 7); unknown ones keep their number.
+/// The error codes of HTTP/2 (RFC 9113, 7) that mean something here; others keep their number.
 public struct HTTP2ErrorCode: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
   public let rawValue: UInt32
 
@@ -9,19 +9,11 @@ public struct HTTP2ErrorCode: RawRepresentable, Hashable, Sendable, CustomString
   }
 
   public static let noError = HTTP2ErrorCode(rawValue: 0x0)
-  public static let protocolError = HTTP2ErrorCode(rawValue: 0x1)
   public static let internalError = HTTP2ErrorCode(rawValue: 0x2)
-  public static let flowControlError = HTTP2ErrorCode(rawValue: 0x3)
-  public static let settingsTimeout = HTTP2ErrorCode(rawValue: 0x4)
-  public static let streamClosed = HTTP2ErrorCode(rawValue: 0x5)
-  public static let frameSizeError = HTTP2ErrorCode(rawValue: 0x6)
   public static let refusedStream = HTTP2ErrorCode(rawValue: 0x7)
   public static let cancel = HTTP2ErrorCode(rawValue: 0x8)
-  public static let compressionError = HTTP2ErrorCode(rawValue: 0x9)
-  public static let connectError = HTTP2ErrorCode(rawValue: 0xA)
   public static let enhanceYourCalm = HTTP2ErrorCode(rawValue: 0xB)
   public static let inadequateSecurity = HTTP2ErrorCode(rawValue: 0xC)
-  public static let http11Required = HTTP2ErrorCode(rawValue: 0xD)
 
   public var description: String { String(cString: nghttp2_http2_strerror(rawValue)) }
 }

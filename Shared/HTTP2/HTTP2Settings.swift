@@ -21,12 +21,13 @@ public struct HTTP2Settings: Sendable {
   public var settingsEntriesMax = 32
   /// PING and SETTINGS acknowledgements waiting to be sent.
   public var queuedAcknowledgementsMax = 1_000
-  /// Frames of the peer that were invalid or carried nothing (CVE-2025-8671, empty DATA), per connection and
-  /// reporting period, before the connection is given up.
+  /// Frames of the peer that were invalid or carried nothing, and resets that it provoked (CVE-2025-8671, empty
+  /// DATA), per connection and reporting period, before the connection is given up. A frame that is invalid and
+  /// provokes a reset counts twice.
   public var oddFramesMax = 1_000
 
   public init() {}
 
-  /// Twice the usual header frame; what nghttp2 refuses to send anyway is 64 KiB.
+  /// A little less than the 64 KiB that nghttp2 refuses to send, and then only after it has taken the block.
   static let sentHeaderBytesMax = 60 << 10
 }

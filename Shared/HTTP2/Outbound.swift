@@ -8,6 +8,8 @@ struct StreamRecord {
   var hasHead = false
   /// The request never went out, because the connection had begun to close (client).
   var isUnsent = false
+  /// This end's code has asked for the reset.
+  var isResetHere = false
   /// nghttp2 was told that there is nothing to send now, and must be woken.
   var isDeferred = false
   /// Nothing further will be queued.

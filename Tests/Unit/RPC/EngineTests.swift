@@ -46,7 +46,7 @@ private final class EnginePair {
     collectServer(bytes)
   }
 
-  private func collectServer(_ input: ByteBuffer?) {
+  func collectServer(_ input: ByteBuffer?) {
     for position in 0..<server.eventCount {
       let event = server.event(at: position)
       serverEvents.append(event)
@@ -229,6 +229,54 @@ struct EngineTests {
     }
     _ = try pair.bytes(of: pair.server)
     #expect(!pair.server.isAlive)
+  }
+
+  /// Opens a stream for each frame, appends the frame and tells whether the server has had enough.
+  private func isMisbehaviour(frames: Int, _ frame: (_ id: UInt8) -> [UInt8]) throws -> Bool {
+    var settings = HTTP2Settings()
+    settings.oddFramesMax = 10
+    let pair = try EnginePair(server: settings)
+    try pair.exchange()
+    for number in 0..<frames {
+      _ = try pair.client.open(request, isEnd: false)
+      var bytes = try pair.bytes(of: pair.client)
+      bytes.writeBytes(frame(UInt8(2 * number + 1)))
+      try pair.deliverToServer(bytes)
+      _ = try pair.bytes(of: pair.server)
+    }
+    pair.collectServer(nil)
+    return pair.serverEvents.contains { $0.kind == .misbehaved }
+  }
+
+  @Test("a client that sends DATA of nothing but padding without end is noticed", arguments: [9, 10])
+  func emptyData(frames: Int) throws {
+    let isNoticed = try isMisbehaviour(frames: frames) { [0, 0, 2, 0, 0x8, 0, 0, 0, $0, 1, 0] }
+    #expect(isNoticed == (frames == 10))
+    let isNoticedWithByte = try isMisbehaviour(frames: frames) { [0, 0, 3, 0, 0x8, 0, 0, 0, $0, 1, 7, 0] }
+    #expect(!isNoticedWithByte)
+  }
+
+  // Goal: CVE-2025-8671. Method: a window update that overflows the stream's window is valid in itself, and nghttp2
+  // must reset the stream for it.
+  @Test("a client that provokes resets without end is noticed")
+  func madeYouReset() throws {
+    let isNoticed = try isMisbehaviour(frames: 10) { [0, 0, 4, 0x8, 0, 0, 0, 0, $0, 0x7F, 0xFF, 0xFF, 0xFF] }
+    #expect(isNoticed)
+  }
+
+  @Test("resets that the handler asks for are not held against the client")
+  func ownResets() throws {
+    var settings = HTTP2Settings()
+    settings.oddFramesMax = 10
+    let pair = try EnginePair(server: settings)
+    for _ in 0..<20 {
+      _ = try pair.client.open(request, isEnd: false)
+      try pair.exchange()
+      pair.server.reset(try #require(pair.serverSlots(.head).last), .cancel)
+      try pair.exchange()
+    }
+    #expect(!pair.serverEvents.contains { $0.kind == .misbehaved })
+    #expect(pair.clientEvents.filter { $0.kind == .closed }.map(\.code) == Array(repeating: .cancel, count: 20))
   }
 
   @Test("bytes that are no HTTP/2 are refused")
