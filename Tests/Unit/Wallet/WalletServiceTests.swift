@@ -83,6 +83,41 @@ struct WalletServiceTests {
   }
 
   @Test(
+    "a bad page is refused before a wallet is looked for",
+    arguments: [
+      (WalletV1.ListTransactionsRequest(pageSize: -1), ErrorCode.validationFailed),
+      (.init(pageSize: 0), .walletNotFound), (.init(cursor: "00"), .invalidCursor), (.init(), .walletNotFound),
+    ])
+  func pageBeforeExistence(page: WalletV1.ListTransactionsRequest, refusal: ErrorCode) async throws {
+    try await harness.openWallets()
+    let context = context(WalletServiceMethods.listTransactions, .shopper, harness.buyer)
+    var request = page
+    request.walletId = WalletID.sample(5).rawValue
+    #expect(await code { try await service().listTransactions(request, context) } == refusal)
+    request.walletId = nil
+    request.ownerUserId = harness.owner.rawValue
+    let scoped: ErrorCode = refusal == .walletNotFound ? .forbidden : refusal
+    #expect(await code { try await service().listTransactions(request, context) } == scoped)
+  }
+
+  // Goal: a cursor continues the list that it came from, however the caller names the own wallet, and no other list.
+  @Test("a cursor belongs to the caller's own rows")
+  func cursorOfOwnRows() async throws {
+    try await harness.openWallets()
+    for ref in ["A", "B"] { try await harness.deposit(100, ref: ref) }
+    let brand = context(WalletServiceMethods.listTransactions, .brand, harness.owner)
+    let first = try await service().listTransactions(.init(pageSize: 1), brand)
+    #expect(!first.nextCursor.isEmpty)
+    let named = WalletV1.ListTransactionsRequest(
+      pageSize: 1, cursor: first.nextCursor, ownerUserId: harness.owner.rawValue)
+    let second = try await service().listTransactions(named, brand)
+    #expect(second.items.count == 1 && second.items.map(\.id) != first.items.map(\.id))
+    let shopper = context(WalletServiceMethods.listTransactions, .shopper, harness.buyer)
+    let foreign = WalletV1.ListTransactionsRequest(pageSize: 1, cursor: first.nextCursor)
+    #expect(await code { try await service().listTransactions(foreign, shopper) } == .invalidCursor)
+  }
+
+  @Test(
     "a deposit goes to active brands, agencies and mediators",
     arguments: [
       (Role.brand, UserStatus.active, nil), (.agency, .active, nil), (.mediator, .active, nil),
