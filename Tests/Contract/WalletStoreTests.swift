@@ -62,7 +62,8 @@ struct WalletStoreTests {
     try await kind.withBooks { fixture in
       try await fixture.fund(100_000)
       // A reference that looks like another posting's leg is still a reference of its own.
-      for ref in ["A", "A#1", "A#1#2", "A$", "A~1"] {
+      // One that ends in U+0600 makes a single character with whatever follows it.
+      for ref in ["A", "A#1", "A#1#2", "A$", "A~1", "A\u{0600}", "\u{1F468}\u{200D}"] {
         let first = try await fixture.queue.perform(try Fixture.deposit(7, ref: ref))
         let second = try await fixture.queue.perform(try Fixture.deposit(7, ref: ref))
         #expect(!first.isReplay && second.isReplay)

@@ -37,8 +37,10 @@ enum TransactionDocument {
 
   static func row(_ document: BSONDocument) throws -> LedgerRow {
     let posting = PostingKey(stored: try document.string("postingId"))
-    let key = try document.string("idempotencyKey")
-    guard let number = Int(key.dropFirst(posting.text.count + 1)), number > 0 else {
+    // In bytes: a reference may end in a character that makes one with the `#` behind it.
+    let key = try document.string("idempotencyKey").utf8
+    let stem = "\(posting.text)#".utf8
+    guard key.starts(with: stem), let number = Int(Substring(key.dropFirst(stem.count))), number > 0 else {
       throw MongoFailure.malformedDocument("`idempotencyKey` does not continue `postingId`")
     }
     let account = try account(document)
