@@ -49,6 +49,35 @@ struct WalletMongoTests {
     }
   }
 
+  // Goal: looking up an owner's wallets does not read everybody's. Method: the server's profile of the list's queries.
+  @Test("an owner's rows, closed wallets' too, are found by indexes alone")
+  func ownersWallets() async throws {
+    try await withLedger { mongo, _, fixture in
+      _ = try await fixture.queue.perform(try Fixture.settle(1, hold: 0))
+      try await mongo.database.run { connection in
+        _ = try connection.updateOne(
+          "wallets", ["ownerUserId": .id(Fixture.owner)], ["$set": ["deletedAt": .datetime(fixture.clock.now())]])
+        try connection.command(["profile": 2])
+      }
+      _ = try await fixture.queue.perform(try Fixture.deposit(9, ref: "reopened"))
+      let filter = TransactionFilter(owner: Fixture.owner)
+      let page = try await fixture.reader.transactions(
+        filter, try PageRequest(size: 10, cursor: "", includeTotal: false, filters: filter.description))
+      #expect(Set(page.items.map(\.leg.amount.paise)) == [1_000_000, 10_250, 9])
+      let plans = try await mongo.database.run { connection in
+        try connection.command(["profile": 0])
+        return try connection.find(
+          "system.profile", ["op": "query", "command.find": "wallets", "command.projection": ["$exists": true]])
+      }
+      #expect(plans.count == 1)
+      for plan in plans {
+        let summary = try plan.string("planSummary")
+        #expect(summary.contains("IXSCAN { ownerUserId: 1 }") && !summary.contains("COLLSCAN"), "\(summary)")
+        #expect(try plan.double("docsExamined") == 2)
+      }
+    }
+  }
+
   // Goal: a writer that died in the middle of a transaction does not block its successor. Method: its commit is held at
   // the server for a minute, and a second writer takes over on another connection meanwhile.
   @Test("a successor ends what its predecessor left open")
@@ -59,7 +88,7 @@ struct WalletMongoTests {
       try await held.active(for: mongo) {
         async let dying = fixture.queue.perform(try Fixture.settle(1))
         try await TestMongo.asOperator { other in
-          try await awaitCommit(of: mongo.appName, other)
+          try await awaitCommand(["command.commitTransaction": ["$exists": true]], of: mongo.appName, other)
           let database = other.renamed(mongo.database.name)
           let successor = try await MongoLedgerStore.takeOver(database)
           let next = WalletStoreFixture(successor, MongoWalletStore(database))
@@ -113,8 +142,10 @@ struct WalletMongoTests {
     try await database.run { try $0.find("outbox").map { try $0.documents("messages").count }.reduce(0, +) }
   }
 
-  /// Until the server shows a commit of the application under way.
-  private func awaitCommit(of application: String, _ database: MongoDatabase) async throws {
+  /// Until the server shows such a command of the application under way.
+  private func awaitCommand(
+    _ filter: BSONDocument, of application: String, _ database: MongoDatabase
+  ) async throws {
     for _ in 1...2_000 {
       let seen = try await database.renamed("admin").run { connection in
         try connection.command(
@@ -122,13 +153,13 @@ struct WalletMongoTests {
             "aggregate": 1, "cursor": [:],
             "pipeline": [
               ["$currentOp": ["allUsers": true]],
-              ["$match": ["appName": .string(application), "command.commitTransaction": ["$exists": true]]],
+              ["$match": .document(filter.appending("appName", .string(application)))],
             ],
           ])
       }
       if try !seen.document("cursor").documents("firstBatch").isEmpty { return }
       await Task.yield()
     }
-    Issue.record("the commit never reached the server")
+    Issue.record("the command never reached the server")
   }
 }

@@ -67,7 +67,10 @@ public struct MongoWalletStore: WalletStore {
   /// The owner's wallets, closed ones too; nil when the filters exclude each other.
   private static func walletIDs(_ filter: TransactionFilter, _ connection: MongoConnection) throws -> [WalletID]? {
     guard let owner = filter.owner else { return filter.wallet.map { [$0] } }
-    var query: BSONDocument = ["ownerUserId": .id(owner)]
+    // Two cases, each with an index of its own: owners are indexed among live wallets only.
+    let live: BSONDocument = ["ownerUserId": .id(owner), "deletedAt": .null]
+    let closed: BSONDocument = ["ownerUserId": .id(owner), "deletedAt": ["$type": "date"]]
+    var query: BSONDocument = ["$or": .documents([live, closed])]
     query.appendIfPresent("_id", filter.wallet.map { .id($0) })
     let found = try connection.find(Collections.wallets, query, projection: ["_id": 1])
     let ids: [WalletID] = try found.map { try $0.id("_id") }
