@@ -49,6 +49,23 @@ struct WalletMongoTests {
     }
   }
 
+  // Goal: whoever takes over ends the session of the process that writes. Method: a second process takes over for a
+  // moment and writes nothing, as the seed does; the first goes on.
+  @Test("the writer's session is on record again after its next batch")
+  func sessionOnRecord() async throws {
+    try await withLedger { mongo, _, fixture in
+      func session() async throws -> BSONDocument? {
+        try await mongo.database.run { try $0.findOne("writer", [:])?.document("session") }
+      }
+      let own = try await session()
+      let passing = try await MongoLedgerStore.takeOver(mongo.database)
+      await passing.close()
+      #expect(try await session() != own)
+      _ = try await fixture.queue.perform(try Fixture.lock(1))
+      #expect(try await session() == own)
+    }
+  }
+
   // Goal: looking up an owner's wallets does not read everybody's. Method: the server's profile of the list's queries.
   @Test("an owner's rows, closed wallets' too, are found by indexes alone")
   func ownersWallets() async throws {

@@ -19,7 +19,7 @@ struct LedgerWriting {
 
   func write() throws {
     // First, so that of two processes with the same number one stops here.
-    let (filter, update) = WriterDocument.advance(batch)
+    let (filter, update) = WriterDocument.advance(batch, session: connection.sessionID)
     guard try connection.updateOne(Collections.writer, filter, update).matched == 1 else { throw Lost.race }
     try writeWallets()
     try writeHolds()
