@@ -49,6 +49,29 @@ struct WalletMongoTests {
     }
   }
 
+  // Goal: an error of the commit that does not say whether it happened is looked up, never taken for a failure.
+  // Method: one call must succeed, and move the money once, whether the commit happened (100) or not, and whether
+  // repeating the commit tells (1) or only the look-up (4).
+  @Test(
+    "a commit error without a label is settled by a look-up",
+    arguments: [
+      FailPoint.Effect.writeConcernError(code: 100, labels: []), .error(code: 11_601, labels: []),
+      .error(code: 8_000, labels: []),
+    ], [1, 4] as [Int64])
+  func unlabelledCommits(effect: FailPoint.Effect, times: Int64) async throws {
+    try await withLedger { mongo, _, fixture in
+      let settled = try await FailPoint(["commitTransaction"], effect, times: times).active(for: mongo) {
+        try await fixture.queue.perform(try Fixture.settle(1, hold: 0))
+      }
+      guard case .applied = settled else {
+        Issue.record("the settlement was taken for a repeat")
+        return
+      }
+      #expect(try await fixture.books(orders: 2).contradictionsWithoutAudits == [])
+      #expect(try await fixture.reader.wallet(of: Fixture.buyer)?.balances.available == Money(paise: 5_000))
+    }
+  }
+
   // Goal: whoever takes over ends the session of the process that writes. Method: a second process takes over for a
   // moment and writes nothing, as the seed does; the first goes on.
   @Test("the writer's session is on record again after its next batch")
