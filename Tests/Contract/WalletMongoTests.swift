@@ -72,6 +72,63 @@ struct WalletMongoTests {
     }
   }
 
+  // Goal: an answer that writes nothing rests on the books of one moment. Method: the server holds the reader's look
+  // at the postings, when it has seen no wallet, until another process has opened the wallet and posted the twin.
+  @Test("a repeat that is looked for while its twin is committed is not torn")
+  func tornReplay() async throws {
+    try await TestMongo.withMongo("wallet", migrations: WalletMigrations.all) { mongo in
+      let ledger = try await MongoLedgerStore.takeOver(mongo.database)
+      let reader = WalletStoreFixture(ledger, MongoWalletStore(mongo.database))
+      let deposit = try Fixture.deposit(7, ref: "A")
+      let held = FailPoint(["find"], .block(milliseconds: 500), times: 4)
+      let found = try await held.active(for: mongo) {
+        async let found = reader.queue.replay(of: deposit)
+        try await TestMongo.asOperator { other in
+          try await awaitCommand(["command.find": "transactions"], of: mongo.appName, other)
+          let database = other.renamed(mongo.database.name)
+          let writer = try await MongoLedgerStore.takeOver(database)
+          _ = try await WalletStoreFixture(writer, MongoWalletStore(database)).queue.perform(deposit)
+          await writer.close()
+        }
+        return try await found
+      }
+      guard case .replayed(let answer) = found else {
+        Issue.record("the twin was there, and not found")
+        return
+      }
+      #expect(answer.wallet.balances.available == Money(paise: 7))
+      await ledger.close()
+    }
+  }
+
+  // Each deposit is a batch and a version of the wallet, and none of them is without its posting.
+  @Test("every ledger that is read while batches are committed is that of one batch")
+  func consistentLedgers() async throws {
+    try await withLedger { _, ledger, fixture in
+      let deposits = try (0..<60).map { try Fixture.deposit(1, ref: "D-\($0)") }
+      var needs = LedgerNeeds()
+      for deposit in deposits { needs.formUnion(deposit.needs) }
+      let wanted = needs
+      let start = try await ledger.load(wanted, at: fixture.clock.now())
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+          for deposit in deposits { _ = try await fixture.queue.perform(deposit) }
+        }
+        for _ in 1...3 {
+          group.addTask {
+            for _ in 1...20 {
+              let seen = try await ledger.load(wanted, at: fixture.clock.now())
+              let batches = seen.batchesCommitted - start.batchesCommitted
+              #expect(seen.wallets[Fixture.owner].map { $0.version - 1 } == batches)
+              #expect(Int64(seen.postings.count) == batches)
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+    }
+  }
+
   // Goal: whoever takes over ends the session of the process that writes. Method: a second process takes over for a
   // moment and writes nothing, as the seed does; the first goes on.
   @Test("the writer's session is on record again after its next batch")

@@ -3,7 +3,14 @@ import Mongo
 import WalletDomain
 
 /// Reads everything that a batch looks at: a handful of queries, however many commands there are.
+///
+/// The books change with the number of batches and never without, so queries between two equal readings of it show the
+/// books of one moment. That matters to answers that write nothing, which no failing commit would catch: a posting of
+/// which the wallet is missing, or a hold without the money that it locks.
 struct LedgerReading {
+  /// Loads before a snapshot is asked for, which always shows one moment but waits for a majority at its end.
+  static let attemptsMax = 3
+
   let needs: LedgerNeeds
   let now: Timestamp
   let connection: MongoConnection
@@ -14,9 +21,28 @@ struct LedgerReading {
     self.connection = connection
   }
 
+  /// Nil when batches were committed during every attempt.
+  func settledLedger() throws -> Ledger? {
+    var batches = try batchesCommitted()
+    for _ in 1...Self.attemptsMax {
+      let ledger = try ledger(after: batches)
+      batches = try batchesCommitted()
+      if batches == ledger.batchesCommitted { return ledger }
+    }
+    return nil
+  }
+
+  /// For a transaction, whose reads are of one moment anyway.
   func ledger() throws -> Ledger {
-    // First: whatever is committed while the rest is read makes this number old, and the commit fail.
-    let batches = try connection.findOne(Collections.writer, WriterDocument.key)?.int64("batch") ?? 0
+    try ledger(after: try batchesCommitted())
+  }
+
+  private func batchesCommitted() throws -> Int64 {
+    try connection.findOne(Collections.writer, WriterDocument.key)?.int64("batch") ?? 0
+  }
+
+  /// `batches` was read before: whatever is committed while the rest is read makes it old, and a commit fail.
+  private func ledger(after batches: Int64) throws -> Ledger {
     let holds = try holds()
     return Ledger(
       batchesCommitted: batches, wallets: try wallets(with: holds), holds: holds, postings: try postings(),

@@ -46,7 +46,9 @@ public final class MongoLedgerStore: LedgerStore {
   }
 
   public func load(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
-    try await database.run { try LedgerReading(needs, at: now, $0).ledger() }
+    if let ledger = try await database.run({ try LedgerReading(needs, at: now, $0).settledLedger() }) { return ledger }
+    // Reads only: running it again after a commit of unknown outcome is harmless.
+    return try await database.transaction(findsItself: true) { try LedgerReading(needs, at: now, $0).ledger() }
   }
 
   public func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {

@@ -2,7 +2,8 @@ import Kernel
 
 /// The books as the posting queue needs them: read what a batch looks at, then write the batch or nothing.
 public protocol LedgerStore: Sendable {
-  /// Reads `batchesCommitted` first, so that whatever is committed while the rest is read makes the commit fail.
+  /// The books of one moment: whatever is committed later makes a commit on them fail, but answers that write nothing
+  /// rest on what is read here alone.
   ///
   /// Requests that are too old at `now` count as unknown. Fails with `DATABASE_UNAVAILABLE`, after attempts of its own.
   func load(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger
