@@ -84,12 +84,12 @@ extension Failure {
   /// For statuses without a code of ours: made by a transport, or by a server that is not ours.
   private static func code(_ status: StatusCode) -> ErrorCode {
     switch status {
-    case .unavailable, .cancelled: .serviceUnavailable
+    // Exhausted is a transport's own limit (message size, streams): our services say which limit it is by a code.
+    case .unavailable, .cancelled, .resourceExhausted: .serviceUnavailable
     case .deadlineExceeded: .deadlineExceeded
     case .unimplemented: .unimplemented
     case .unauthenticated: .unauthenticated
     case .permissionDenied: .forbidden
-    case .resourceExhausted: .rateLimited
     case .aborted: .concurrentModification
     case .invalidArgument: .validationFailed
     case .ok, .unknown, .notFound, .alreadyExists, .failedPrecondition, .outOfRange, .internal, .dataLoss:
