@@ -139,7 +139,9 @@ let suites: [Target] = [
     "WalletTests", in: "Unit/Wallet",
     ["Kernel", "WalletDomain", "WalletMemory", "WalletAPI", "Messages", "RPC", "Access", "Stubs"]),
   tests("AuditTests", in: "Unit/Audit", ["Kernel", "AuditDomain"]),
-  tests("GatewayTests", in: "Unit/Gateway", ["Kernel", "GatewayAPI", "Messages", "RPC", "Stubs", "HTTP", log]),
+  tests(
+    "GatewayTests", in: "Unit/Gateway",
+    ["Kernel", "GatewayAPI", "Access", "Messages", "RPC", "Stubs", "HTTP", log]),
   tests(
     "StoreContractTests", in: "Contract",
     [

@@ -26,7 +26,21 @@ public struct AccessInterceptor: ServerInterceptor {
     return try await next(context)
   }
 
-  func caller(of context: CallContext) async throws -> Caller {
+  /// Authentication alone, without asking anybody about the person. Public methods need none.
+  ///
+  /// Fails like `TokenVerifier.verify`, and with `UNAUTHENTICATED` without a token.
+  public func authenticate(_ context: CallContext) async throws {
+    if context.method.rules.isPublic || context.method.isInternal { return }
+    _ = try await verifier.verify(try Self.token(in: context.metadata))
+  }
+
+  /// Fails unless the metadata hold one bearer token in the form of ours; the signature is not looked at.
+  public static func checkPresented(in metadata: Metadata) throws(Failure) {
+    try TokenVerifier.checkForm(try token(in: metadata))
+  }
+
+  /// Whoever calls, after all guards. Fails with the refusal of the first guard that does not let the call pass.
+  public func caller(of context: CallContext) async throws -> Caller {
     let method = context.method
     if method.rules.isPublic { return .anonymous }
     if method.isInternal { return try service(context) }

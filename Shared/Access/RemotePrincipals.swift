@@ -1,7 +1,8 @@
 import Kernel
+import Logging
 import Messages
-import Stubs
 import RPC
+import Stubs
 import Synchronization
 
 /// Keeps principals of read RPCs for a while, by the monotonic clock. Fresh reads pass through and renew the entry.
@@ -57,19 +58,23 @@ public final class CachedPrincipals: PrincipalSource {
 /// Asks identity.
 public struct RemotePrincipals: PrincipalSource {
   private let identity: IdentityInternalServiceClient
+  private let logger: Logger
 
-  public init(_ identity: RPCChannel) {
+  public init(_ identity: RPCChannel, logger: Logger) {
     self.identity = IdentityInternalServiceClient(identity)
+    self.logger = logger
   }
 
   public func principal(_ id: UserID, fresh: Bool) async throws -> Principal? {
+    let response: IdentityV1.GetPrincipalResponse
     do {
-      let response = try await identity.getPrincipal(IdentityV1.GetPrincipalRequest(userId: id.rawValue))
-      guard let message = response.principal else { return nil }
-      return try Principal(message)
-    } catch let failure as Failure where failure.code == .userNotFound {
-      return nil
+      response = try await identity.getPrincipal(IdentityV1.GetPrincipalRequest(userId: id.rawValue))
+    } catch let failure as Failure {
+      if failure.code == .userNotFound { return nil }
+      throw failure.ofIdentity(logger)
     }
+    guard let message = response.principal else { return nil }
+    return try Principal(message)
   }
 }
 
@@ -83,6 +88,17 @@ public struct RemoteSigningKeys: SigningKeySource {
 
   public func signingKeys() async throws -> [PublicSigningKey] {
     try await identity.getSigningKeys(IdentityV1.GetSigningKeysRequest()).keys.compactMap { PublicSigningKey($0) }
+  }
+}
+
+extension Failure {
+  /// What a user is told when identity did not answer this *service*: that it cannot be reached or is late passes;
+  /// any other refusal concerns us and not the user, so it goes to the log and becomes `SERVICE_UNAVAILABLE`.
+  public func ofIdentity(_ logger: Logger) -> Failure {
+    if kind == .unavailable || kind == .deadlineExceeded { return self }
+    logger.error(
+      "identity refuses this service", metadata: ["code": "\(code.rawValue)", "reason": "\(message)"])
+    return Failure(.serviceUnavailable, "a service that is needed cannot answer now")
   }
 }
 

@@ -21,7 +21,7 @@ public final class TokenVerifier: Sendable {
   /// Unknown key ids cost an attacker nothing, so they must cost identity at most this often.
   static let fetchPause = Duration.seconds(1)
   /// Ours are below 500 bytes.
-  static let tokenBytesMax = 4_096
+  public static let tokenBytesMax = 4_096
 
   private let source: any SigningKeySource
   private let clock: any WallClock
@@ -59,6 +59,11 @@ public final class TokenVerifier: Sendable {
       throw Failure(.tokenExpired, "the access token has expired: refresh it or sign in again")
     }
     return claims
+  }
+
+  /// Fails with `INVALID_TOKEN` when `token` cannot be one of ours whatever the keys are. Looks at the form only.
+  static func checkForm(_ token: String) throws(Failure) {
+    guard token.utf8.count <= tokenBytesMax, keyID(of: token) != nil else { throw invalid }
   }
 
   private static let invalid = Failure(.invalidToken, "the access token is not valid")

@@ -4,7 +4,7 @@ import RPC
 
 /// What a thrown error means at the edge.
 enum EdgeFailure {
-  /// The client went away: nobody reads the answer.
+  /// The client went away, which cancelled our own task: nobody reads the answer.
   case abandoned
   case refused(Failure)
 
@@ -12,8 +12,12 @@ enum EdgeFailure {
   /// masked.
   init(_ error: any Error, logger: Logger) {
     switch error {
-    case is CancellationError: self = .abandoned
-    case let error as RPCError where error.code == .cancelled: self = .abandoned
+    case is CancellationError where Task.isCancelled: self = .abandoned
+    case let error as RPCError where error.code == .cancelled && Task.isCancelled: self = .abandoned
+    case is CancellationError:
+      // The client still waits: what was cancelled is on our side, a service that stops for example.
+      logger.warning("a call was cancelled on its way")
+      self = .refused(Failure(.serviceUnavailable, "the service cannot answer now"))
     case let error as RPCError: self = .refused(Self.renamed(Self.failure(of: error, logger)))
     default:
       let failure = Failure.visible(error)

@@ -1,3 +1,4 @@
+import Access
 import HTTP
 import RPC
 
@@ -6,9 +7,16 @@ enum ForwardedMetadata {
   /// The longest value forwarded; a client's name longer than this is cut.
   static let clientAgentLengthMax = 512
 
-  static func of(_ head: HTTPRequestHead, requestID: String) -> Metadata {
+  /// Beside the token, `authorization` names its scheme.
+  private static let authorizationLengthMax = TokenVerifier.tokenBytesMax + 16
+
+  /// - Parameter isPublic: a public method looks at no token, so one that no service would take stays here.
+  static func of(_ head: HTTPRequestHead, requestID: String, isPublic: Bool) -> Metadata {
     var metadata: Metadata = ["x-request-id": requestID]
-    if let token = head.headers["authorization"], isPrintable(token) { metadata.append("authorization", token) }
+    for token in head.headers.all("authorization") where isPrintable(token) {
+      if isPublic, token.utf8.count > authorizationLengthMax { continue }
+      metadata.append("authorization", token)
+    }
     if let trace = head.headers["traceparent"], isPrintable(trace) { metadata.append("traceparent", trace) }
     let ip = host(of: head.peer)
     if !ip.isEmpty, isPrintable(ip) { metadata.append("mobo-client-ip", ip) }

@@ -1,3 +1,4 @@
+import Access
 import HTTP
 import Kernel
 import Logging
@@ -6,22 +7,30 @@ import RPC
 /// `POST /<package>.<Service>/<Method>` with JSON in and out (PLATFORM 11.2), and the few documents beside it.
 ///
 /// Holds no business rule: it finds the route, turns JSON into a call and the answer into JSON, and every failure
-/// into a problem document. Who the caller is, the service decides that answers.
+/// into a problem document. Who the caller is, the service decides that answers; what the edge itself refuses, it
+/// refuses after the guards that come before (DOMAIN 0.3).
 public struct JSONEdge: HTTPHandler {
   /// A JSON body unless the method's proto grants more.
   public static let bodyBytesMax = 1 << 20
 
   private let routes: RouteTable
   private let documents: [String: any EdgeDocument]
+  private let access: any EdgeAccess
+  private let messageBytesMax: Int
   private let requestTimeout: Duration
   private let log: AccessLog
 
-  /// - Parameter documents: by path.
+  /// - Parameters:
+  ///   - documents: by path.
+  ///   - messageBytesMax: the largest message that the services take.
   public init(
-    routes: RouteTable, documents: [String: any EdgeDocument], requestTimeout: Duration, logger: Logger
+    routes: RouteTable, documents: [String: any EdgeDocument], access: any EdgeAccess, messageBytesMax: Int,
+    requestTimeout: Duration, logger: Logger
   ) {
     self.routes = routes
     self.documents = documents
+    self.access = access
+    self.messageBytesMax = messageBytesMax
     self.requestTimeout = requestTimeout
     log = AccessLog(logger)
   }
@@ -32,7 +41,9 @@ public struct JSONEdge: HTTPHandler {
     case .document: return 0
     case .route(let route):
       let own = route.method.rules.bodyBytesMax
-      return own == 0 ? Self.bodyBytesMax : own
+      guard own > Self.bodyBytesMax else { return own == 0 ? Self.bodyBytesMax : own }
+      // Much memory only for those who at least show a token.
+      return Self.refusalOfToken(route, head) == nil ? own : Self.bodyBytesMax
     }
   }
 
@@ -64,7 +75,9 @@ public struct JSONEdge: HTTPHandler {
     var status: Int? = refusal.status
     if case .bodyTooLarge = refusal, let head {
       // Nobody wanted this body because nobody is there.
-      do throws(Failure) { _ = try target(of: head) } catch {
+      do throws(Failure) {
+        if case .route(let route) = try target(of: head), let first = Self.refusalOfToken(route, head) { throw first }
+      } catch {
         failure = error
         status = nil
       }
@@ -106,22 +119,51 @@ public struct JSONEdge: HTTPHandler {
   private func call(
     _ route: RouteTable.Route, _ request: HTTPRequest, _ requestID: String
   ) async throws -> HTTPResponse {
-    try JSONContentType.check(request)
-    let message = try route.transcoding.requestFromJSON(
-      request.body, requestID: try IdempotencyKey.given(in: request.head.headers),
-      default: route.transcoding.hasRequestID ? RequestIdentity.uuid() : nil)
     let deadline = Deadline.after(requestTimeout)
     let context = CallContext(
-      method: route.method, metadata: ForwardedMetadata.of(request.head, requestID: requestID),
+      method: route.method, metadata: Self.metadata(route, request.head, requestID),
       peer: request.head.peer, deadline: deadline, requestID: requestID)
     let answer = try await Deadline.$current.withValue(deadline) {
       try await CallScope.$current.withValue(context) {
-        try await route.backend.unary(route.method, message, hasRequestID: route.transcoding.hasRequestID)
+        try await access.authenticate(context)
+        let message: [UInt8]
+        do throws(Failure) { message = try self.message(route, request) } catch {
+          _ = try await access.caller(of: context)
+          throw error
+        }
+        return try await route.backend.unary(route.method, message, hasRequestID: route.transcoding.hasRequestID)
       }
     }
     return HTTPResponse(
       status: HTTPStatusCode.ok, headers: ["content-type": "application/json"],
       body: try route.transcoding.responseToJSON(answer))
+  }
+
+  /// The request's JSON as a message that the services take.
+  private func message(_ route: RouteTable.Route, _ request: HTTPRequest) throws(Failure) -> [UInt8] {
+    try JSONContentType.check(request)
+    let message = try route.transcoding.requestFromJSON(
+      request.body, requestID: try IdempotencyKey.given(in: request.head.headers),
+      default: route.transcoding.hasRequestID ? RequestIdentity.uuid() : nil)
+    guard message.count <= messageBytesMax else {
+      throw Failure(.requestTooLarge, "the request may have at most \(messageBytesMax) bytes as a message")
+    }
+    return message
+  }
+
+  private static func metadata(_ route: RouteTable.Route, _ head: HTTPRequestHead, _ requestID: String) -> Metadata {
+    ForwardedMetadata.of(head, requestID: requestID, isPublic: route.method.rules.isPublic)
+  }
+
+  /// Why the token of a request cannot be one of ours, judged by its form; nil too where none is needed.
+  private static func refusalOfToken(_ route: RouteTable.Route, _ head: HTTPRequestHead) -> Failure? {
+    if route.method.rules.isPublic { return nil }
+    do throws(Failure) {
+      try AccessInterceptor.checkPresented(in: metadata(route, head, ""))
+      return nil
+    } catch {
+      return error
+    }
   }
 
   private func complete(_ response: inout HTTPResponse, _ requestID: String) {
@@ -142,6 +184,16 @@ public struct JSONEdge: HTTPHandler {
     Failure(.methodNotAllowed, "this path does not take \(head.method.prefix(16))")
   }
 }
+
+/// The guards that come before the fields of a request (DOMAIN 0.3, 1 to 3).
+public protocol EdgeAccess: Sendable {
+  /// The token alone, without asking anybody about the person.
+  func authenticate(_ context: CallContext) async throws
+  /// All three guards.
+  func caller(of context: CallContext) async throws -> Caller
+}
+
+extension AccessInterceptor: EdgeAccess {}
 
 /// A document that the gateway serves at a path of its own.
 public protocol EdgeDocument: Sendable {

@@ -1,3 +1,4 @@
+import Access
 import Config
 import GatewayAPI
 import Kernel
@@ -24,11 +25,13 @@ struct GatewayDefinition: ServiceDefinition {
     let edge = JSONEdge(
       routes: RouteTable(backends: backends),
       documents: [
-        "/.well-known/jwks.json": KeySetDocument(refresh: host.common.jwksRefresh) {
+        "/.well-known/jwks.json": KeySetDocument(refresh: host.common.jwksRefresh, logger: host.logger) {
           try await keys.getSigningKeys(IdentityV1.GetSigningKeysRequest()).keys
         }
       ],
-      requestTimeout: host.common.requestTimeout, logger: host.logger)
+      access: AccessInterceptor(
+        verifier: host.verifier, principals: host.principals, serviceKeys: host.serviceKeys),
+      messageBytesMax: host.common.grpcMessageBytesMax, requestTimeout: host.common.requestTimeout, logger: host.logger)
     return ServiceAssembly(services: [own], http: edge, dependencies: { await health.states() })
   }
 }

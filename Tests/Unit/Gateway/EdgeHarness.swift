@@ -1,3 +1,4 @@
+import Access
 import HTTP
 import Kernel
 import Logging
@@ -12,13 +13,17 @@ struct EdgeHarness {
   let backend: ScriptedBackend
   let edge: JSONEdge
 
-  init(documents: [String: any EdgeDocument] = [:], _ answer: @escaping ScriptedBackend.Answer = { _, _ in [] }) {
+  init(
+    documents: [String: any EdgeDocument] = [:], access: any EdgeAccess = OpenAccess(),
+    messageBytesMax: Int = 12 << 20, _ answer: @escaping ScriptedBackend.Answer = { _, _ in [] }
+  ) {
     let backend = ScriptedBackend(answer)
     self.backend = backend
     let packages = ["identity", "campaign", "order", "wallet", "audit"].map { "mobo.\($0).v1" }
     edge = JSONEdge(
       routes: RouteTable(backends: Dictionary(uniqueKeysWithValues: packages.map { ($0, backend as any Backend) })),
-      documents: documents, requestTimeout: .seconds(30),
+      documents: documents, access: access, messageBytesMax: messageBytesMax,
+      requestTimeout: .seconds(30),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
@@ -34,6 +39,12 @@ struct EdgeHarness {
         head: HTTPRequestHead(method: method, path: path, headers: headers, peer: "192.0.2.7:4711"),
         body: Array(body.utf8)))
   }
+}
+
+/// Lets everybody pass, for tests of what comes after the guards.
+struct OpenAccess: EdgeAccess {
+  func authenticate(_ context: CallContext) async throws {}
+  func caller(of context: CallContext) async throws -> Caller { .anonymous }
 }
 
 /// Answers with what the test says and remembers what it was asked.

@@ -133,8 +133,7 @@ struct JSONEdgeTests {
   func bodyLimits() {
     let edge = EdgeHarness().edge
     #expect(edge.bodyBytesMax(for: HTTPRequestHead(method: "POST", path: login)) == 1 << 20)
-    let createOrder = HTTPRequestHead(method: "POST", path: "/mobo.order.v1.OrderService/CreateOrder")
-    #expect(edge.bodyBytesMax(for: createOrder) == 17 << 20)
+    #expect(edge.bodyBytesMax(for: HTTPRequestHead(method: "POST", path: getWallet)) == 1 << 20)
     #expect(edge.bodyBytesMax(for: HTTPRequestHead(method: "POST", path: "/nowhere")) == 0)
     #expect(edge.bodyBytesMax(for: HTTPRequestHead(method: "GET", path: login)) == 0)
   }
