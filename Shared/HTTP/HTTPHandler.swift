@@ -112,6 +112,8 @@ public enum HTTPRefusal: Sendable, Hashable {
   case timedOut
   /// An `Expect` that nobody here can meet.
   case expectationFailed
+  /// The connection already keeps as many bytes of bodies as it may.
+  case busy
   /// The server is shutting down.
   case draining
 
@@ -122,7 +124,7 @@ public enum HTTPRefusal: Sendable, Hashable {
     case .bodyTooLarge: 413
     case .timedOut: 408
     case .expectationFailed: 417
-    case .draining: 503
+    case .busy, .draining: 503
     }
   }
 }

@@ -59,7 +59,7 @@ public final class HTTPServer: Sendable {
       // A drain of HTTP/2 has its own frames, which this collection of connections sends.
       connections.release(channel)
       let connection = try HTTP2Connection(eventLoop: channel.eventLoop, configuration: http2Configuration) {
-        [handler] _ in HTTP2Exchanges(handler: handler)
+        [handler, configuration] _ in HTTP2Exchanges(handler: handler, configuration: configuration)
       }
       try channel.pipeline.syncOperations.addHandler(connection)
       http2Connections.add(connection)

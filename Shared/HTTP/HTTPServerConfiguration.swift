@@ -16,6 +16,9 @@ public struct HTTPServerConfiguration: Sendable {
   public var bodyTimeout = Duration.seconds(30)
   /// For a client to take a response from us.
   public var writeTimeout = Duration.seconds(30)
+  /// All bodies of one HTTP/2 connection that are kept at a time. Room for several of the largest (17 MiB); a
+  /// hundred streams that each send one meet it first.
+  public var connectionBodyBytesMax = 64 << 20
   /// More connections than this are closed at once, so that the process keeps file descriptors for its own work.
   public var connectionsMax = 4_096
 

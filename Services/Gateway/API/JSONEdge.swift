@@ -209,6 +209,7 @@ extension HTTPRefusal {
     case .bodyTooLarge(let limit): Failure(.requestTooLarge, "the body may have at most \(limit) bytes")
     case .timedOut: Failure(.deadlineExceeded, "the request did not arrive in time")
     case .expectationFailed: Failure(.validationFailed, "the expectation cannot be met")
+    case .busy: Failure(.serviceUnavailable, "too much is sent at once: try again", retryAfter: .seconds(1))
     case .draining: Failure(.serviceUnavailable, "the gateway is stopping: try again", retryAfter: .seconds(1))
     }
   }

@@ -41,9 +41,41 @@ struct HTTP2Tests {
     }
   }
 
-  private func withServer(_ body: (Int, HTTPServer) async throws -> Void) async throws {
+  @Test("a body that does not end in time is refused, and its stream is ended")
+  func slowBody() async throws {
+    try await withServer({ $0.bodyTimeout = .milliseconds(1) }) { port, _ in
+      let client = try await HTTP2Client(port: port)
+      let response = try await client.exchange(Self.post, Array("abc".utf8), isEnd: false)
+      #expect(response.status == 408 && response.body == "{}")
+      #expect(response.closure == .reset(.noError))
+      await client.close()
+    }
+  }
+
+  @Test("the bodies of a connection have a limit together, and what is answered counts no more")
+  func budget() async throws {
+    try await withServer({ $0.connectionBodyBytesMax = 10 }) { port, _ in
+      let client = try await HTTP2Client(port: port)
+      for (size, status) in [(10, 200), (10, 200), (11, 503), (10, 200)] {
+        let body = [UInt8](repeating: 0x61, count: size)
+        let response = try await client.exchange(Self.post, body, isEnd: status == 200)
+        #expect(response.status == status)
+        if status != 200 { #expect(response.closure == .reset(.noError)) }
+      }
+      await client.close()
+    }
+  }
+
+  private static let post = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/a")]
+
+  private func withServer(
+    _ configure: (inout HTTPServerConfiguration) -> Void = { _ in },
+    _ body: (Int, HTTPServer) async throws -> Void
+  ) async throws {
+    var configuration = HTTPServerConfiguration(host: "127.0.0.1", port: 0)
+    configure(&configuration)
     let server = HTTPServer(
-      configuration: HTTPServerConfiguration(host: "127.0.0.1", port: 0), handler: HTTPServerTests.Echo(),
+      configuration: configuration, handler: HTTPServerTests.Echo(),
       logger: Logger(label: "test"))
     let (_, port) = try await server.start()
     try await body(port, server)
@@ -57,6 +89,7 @@ private final class HTTP2Client: ConnectionOwner, @unchecked Sendable {  // Touc
     var status = 0
     var headers: [String] = []
     var body = ""
+    var closure = StreamClosure.finished
   }
 
   let closed = Flag()
@@ -82,12 +115,16 @@ private final class HTTP2Client: ConnectionOwner, @unchecked Sendable {  // Touc
     await closed.wait()
   }
 
-  func exchange(_ headers: [(String, String)], _ body: [UInt8]) async throws -> Response {
+  /// Without `isEnd` the request stays open until the server ends it.
+  func exchange(_ headers: [(String, String)], _ body: [UInt8], isEnd: Bool = true) async throws -> Response {
     try await withCheckedThrowingContinuation { continuation in
       connection.executor.eventLoop.execute {
         do {
           let collector = Collector(continuation)
-          collector.stream = try self.connection.open(HeaderList(headers), body: body, handler: collector)
+          let stream = try self.connection.open(
+            HeaderList(headers), body: isEnd ? body : nil, handler: collector)
+          collector.stream = stream
+          if !isEnd { stream.send(body) }
         } catch {
           continuation.resume(throwing: error)
         }
@@ -118,6 +155,9 @@ private final class HTTP2Client: ConnectionOwner, @unchecked Sendable {  // Touc
 
     func received(trailers: HeaderList) {}
 
-    func closed(_ reason: StreamClosure) { continuation.resume(returning: response) }
+    func closed(_ reason: StreamClosure) {
+      response.closure = reason
+      continuation.resume(returning: response)
+    }
   }
 }

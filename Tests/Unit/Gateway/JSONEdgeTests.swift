@@ -143,6 +143,7 @@ struct JSONEdgeTests {
     arguments: [
       (HTTPRefusal.bodyTooLarge(limit: 5), 413, "REQUEST_TOO_LARGE"), (.headersTooLarge, 431, "REQUEST_TOO_LARGE"),
       (.malformed("x"), 400, "VALIDATION_FAILED"), (.draining, 503, "SERVICE_UNAVAILABLE"),
+      (.busy, 503, "SERVICE_UNAVAILABLE"), (.timedOut, 408, "DEADLINE_EXCEEDED"),
     ])
   func serverRefusals(refusal: HTTPRefusal, status: Int, code: String) {
     let head = HTTPRequestHead(method: "POST", path: login, headers: ["x-request-id": "abc"])
