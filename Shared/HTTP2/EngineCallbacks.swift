@@ -124,7 +124,7 @@ private let onStreamClose: nghttp2_on_stream_close_callback = { session, id, cod
 /// place among the open streams while the handler still runs.
 private let onFrameSent: nghttp2_on_frame_send_callback = { session, frame, userData in
   guard let engine = EngineCallbacks.engine(userData), let frame else { return giveUp }
-  guard frame.pointee.hd.type == UInt8(NGHTTP2_RST_STREAM.rawValue) else { return carryOn }
+  guard engine.role == .server, frame.pointee.hd.type == UInt8(NGHTTP2_RST_STREAM.rawValue) else { return carryOn }
   if let slot = slot(of: frame.pointee.hd.stream_id, in: session), engine.streams[Int(slot)].isResetHere {
     return carryOn
   }

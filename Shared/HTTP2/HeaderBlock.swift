@@ -75,7 +75,4 @@ struct HeaderBlock {
 
   /// What an idle connection keeps for its next blocks. A burst of requests in one input may need more.
   private static let keptBytesMax = 64 << 10
-
-  /// For tests.
-  var capacity: Int { bytes.capacity }
 }

@@ -189,7 +189,7 @@ struct EngineTests {
     try pair.deliverToServer(try pair.bytes(of: pair.client))
     #expect(pair.serverHeaders.count == 8)
     #expect(pair.server.block.bytes.isEmpty)
-    #expect(pair.server.block.capacity <= 64 << 10)
+    #expect(pair.server.block.bytes.capacity <= 64 << 10)
     _ = try pair.client.open(request, isEnd: true)
     try pair.exchange()
     #expect(pair.serverHeaders.last == request)
@@ -262,6 +262,19 @@ struct EngineTests {
   func madeYouReset() throws {
     let isNoticed = try isMisbehaviour(frames: 10) { [0, 0, 4, 0x8, 0, 0, 0, 0, $0, 0x7F, 0xFF, 0xFF, 0xFF] }
     #expect(isNoticed)
+  }
+
+  @Test("heads so large that their streams are reset count as provoked resets", arguments: [9, 10])
+  func excessiveHeads(heads: Int) throws {
+    var settings = HTTP2Settings()
+    settings.oddFramesMax = 10
+    settings.headerListBytesMax = 1 << 10
+    let pair = try EnginePair(server: settings)
+    var large = request
+    large.append("x", String(repeating: "v", count: 5 << 10))
+    for _ in 0..<heads { _ = try pair.client.open(large, isEnd: true) }
+    try pair.exchange()
+    #expect(pair.serverEvents.contains { $0.kind == .misbehaved } == (heads == 10))
   }
 
   @Test("resets that the handler asks for are not held against the client")
