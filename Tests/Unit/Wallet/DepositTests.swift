@@ -30,6 +30,14 @@ struct DepositTests {
     #expect(harness.ledger.books.contradictions == [])
   }
 
+  @Test("two spellings of one letter are two references, as they are in the database")
+  func spellings() {
+    let composed = PostingKey(stored: "brand_deposit:x:\u{e9}")
+    let decomposed = PostingKey(stored: "brand_deposit:x:e\u{301}")
+    #expect(composed != decomposed && Set([composed, decomposed]).count == 2)
+    #expect(composed < decomposed || decomposed < composed)
+  }
+
   @Test("a reference counts once per owner, for ever")
   func reference() async throws {
     let harness = try await WalletHarness.funded(0)

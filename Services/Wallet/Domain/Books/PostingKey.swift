@@ -39,5 +39,17 @@ public struct PostingKey: Hashable, Comparable, Sendable {
   /// The unique key of the leg that carries the fingerprint.
   public var firstRowKey: String { rowKey(1) }
 
-  public static func < (left: PostingKey, right: PostingKey) -> Bool { left.text < right.text }
+  // By bytes, as the database compares: Swift calls two spellings of "é" equal, and they would be one posting when
+  // they meet in a batch and two when they do not.
+  public static func == (left: PostingKey, right: PostingKey) -> Bool {
+    left.text.utf8.elementsEqual(right.text.utf8)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in text.utf8 { hasher.combine(byte) }
+  }
+
+  public static func < (left: PostingKey, right: PostingKey) -> Bool {
+    left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
+  }
 }
