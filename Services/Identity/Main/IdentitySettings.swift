@@ -15,5 +15,11 @@ struct IdentitySettings: ServiceSettings {
       memoryKiB: UInt32(keys[Keys.passwordHashMemoryKiB]), passes: UInt32(keys[Keys.passwordHashPasses]))
     login = LoginPolicy(failuresMax: keys[Keys.loginFailuresMax], lockout: keys[Keys.loginLockout])
     administrator = AdminSeedSettings(&keys)
+    guard keys[Keys.seedProfile] == .admin else { return }
+    let violations = AdministratorRules.violations(
+      username: (administrator.username, Keys.adminSeedUsername.name),
+      password: administrator.password.map { ($0, Keys.adminSeedPassword.name) },
+      mobile: (administrator.mobile, Keys.adminSeedMobile.name), name: (administrator.name, Keys.adminSeedName.name))
+    for violation in violations { keys.reject(violation.path, violation.message) }
   }
 }
