@@ -116,6 +116,7 @@ let suites: [Target] = [
     ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
+  tests("ServiceRuntimeTests", in: "Unit/ServiceRuntime", ["Kernel", "ServiceRuntime", "HTTP", "Messages"]),
   tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", "Transport", "HTTP2", nioCore, nioPosix, log]),
   tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Messages", "Stubs", jwt, log]),
   tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),

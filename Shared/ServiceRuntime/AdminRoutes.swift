@@ -14,9 +14,12 @@ struct AdminRoutes: HTTPHandler {
 
   func respond(to request: HTTPRequest) async -> HTTPResponse {
     let path = request.head.path
-    guard Self.paths.contains(path) else { return Self.problem(404, "ROUTE_NOT_FOUND", "there is nothing here") }
+    let requestID = Self.requestID(request.head)
+    guard Self.paths.contains(path) else {
+      return Self.problem(404, .routeNotFound, "there is nothing here", requestID)
+    }
     guard request.head.method == "GET" || request.head.method == "HEAD" else {
-      var response = Self.problem(405, "METHOD_NOT_ALLOWED", "use GET")
+      var response = Self.problem(405, .methodNotAllowed, "use GET", requestID)
       response.headers["allow"] = "GET, HEAD"
       return response
     }
@@ -29,8 +32,8 @@ struct AdminRoutes: HTTPHandler {
   }
 
   func response(to refusal: HTTPRefusal, head: HTTPRequestHead?) -> HTTPResponse {
-    let code = refusal.status == 413 ? "REQUEST_TOO_LARGE" : "VALIDATION_FAILED"
-    return Self.problem(refusal.status, code, "the request cannot be served")
+    let code = refusal.status == 413 ? ErrorCode.requestTooLarge : .validationFailed
+    return Self.problem(refusal.status, code, "the request cannot be served", Self.requestID(head))
   }
 
   static let paths: Set<String> = ["/live", "/ready", "/health", "/metrics"]
@@ -82,16 +85,32 @@ struct AdminRoutes: HTTPHandler {
       status: status, headers: ["content-type": "application/json", "cache-control": "no-store"], body: writer.bytes)
   }
 
-  private static func problem(_ status: Int, _ code: String, _ detail: String) -> HTTPResponse {
+  /// The caller's own correlation id if it is fit to be repeated, else a new one.
+  static func requestID(_ head: HTTPRequestHead?) -> String {
+    let given = head?.headers["x-request-id"] ?? ""
+    let isFit = (1...128).contains(given.utf8.count) && given.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    return isFit ? given : String(UInt64.random(in: .min ... .max), radix: 16)
+  }
+
+  /// The code in words: `METHOD_NOT_ALLOWED` is "Method not allowed".
+  private static func title(of code: ErrorCode) -> String {
+    let words = code.rawValue.lowercased().replacing("_", with: " ")
+    return words.prefix(1).uppercased() + words.dropFirst()
+  }
+
+  /// The one shape of every refusal (DOMAIN 0.2).
+  static func problem(_ status: Int, _ code: ErrorCode, _ detail: String, _ requestID: String) -> HTTPResponse {
     var response = json(status) { writer in
-      writer.member("type", "/problems/\(code)")
-      writer.member("title", code)
+      writer.member("type", "/problems/\(code.rawValue)")
+      writer.member("title", Self.title(of: code))
       writer.name("status")
       writer.number(Int64(status))
       writer.member("detail", detail)
-      writer.member("code", code)
+      writer.member("code", code.rawValue)
+      writer.member("requestId", requestID)
     }
     response.headers["content-type"] = "application/problem+json"
+    response.headers["x-request-id"] = requestID
     return response
   }
 }
@@ -115,10 +134,10 @@ struct PublicRoutesHandler: HTTPHandler {
   func respond(to request: HTTPRequest) async -> HTTPResponse {
     guard AdminRoutes.publicPaths.contains(request.head.path) else { return await own.respond(to: request) }
     var response = await admin.respond(to: request)
-    // Every answer of this port carries a correlation id, the caller's own if it is fit to be repeated.
-    let given = request.head.headers["x-request-id"] ?? ""
-    let isFit = (1...128).contains(given.utf8.count) && given.utf8.allSatisfy { (0x21...0x7E).contains($0) }
-    response.headers["x-request-id"] = isFit ? given : String(UInt64.random(in: .min ... .max), radix: 16)
+    // Every answer of this port carries a correlation id; a refusal has named its own already.
+    if response.headers["x-request-id"] == nil {
+      response.headers["x-request-id"] = AdminRoutes.requestID(request.head)
+    }
     return response
   }
 
