@@ -6,7 +6,6 @@ import PackageDescription
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
@@ -27,18 +26,17 @@ func service(
   return [
     .target(name: domainName, dependencies: ["Kernel"] + domain, path: "Services/\(name)/Domain"),
     .target(
-      name: storageName, dependencies: [.byName(name: domainName), "Kernel", "Mongo", "Reliability", log],
+      name: storageName, dependencies: [.byName(name: domainName), "Kernel", "Mongo", "Reliability"],
       path: "Services/\(name)/Store"),
     .target(
       name: apiName,
-      dependencies: [.byName(name: domainName), "Kernel", "Messages", "RPC", "Stubs", "Access", "Reliability", log]
-        + api,
+      dependencies: [.byName(name: domainName), "Kernel", "Messages", "RPC", "Stubs", "Access"] + api,
       path: "Services/\(name)/API"),
     .executableTarget(
       name: name.lowercased(),
       dependencies: [
-        .byName(name: domainName), .byName(name: storageName), .byName(name: apiName), "Kernel", "Mongo", "Config",
-        "ServiceRuntime", "Reliability", "Access", "Stubs", "RPC", log,
+        .byName(name: domainName), .byName(name: storageName), .byName(name: apiName), "Kernel", "Config",
+        "ServiceRuntime", "Stubs",
       ] + main,
       path: "Services/\(name)/Main"),
   ]
@@ -58,7 +56,7 @@ let libraries: [Target] = [
   shared("Kernel", []),
   shared("Messages", ["Kernel", "CProtos", "CProtobufC"]),
   shared("HTTP2", ["CNghttp2", nioCore]),
-  shared("Transport", ["HTTP2", nioCore, nioPosix, log]),
+  shared("Transport", ["HTTP2", nioCore, nioPosix]),
   shared("RPC", ["Kernel", "Messages", "HTTP2", "Transport", nioCore, nioPosix, log]),
   shared("Stubs", ["Kernel", "Messages", "RPC"]),
   shared("Mongo", ["Kernel", "CMongoc", log]),
@@ -73,29 +71,27 @@ let libraries: [Target] = [
       "Kernel", "Config", "Telemetry", "RPC", "Transport", "Messages", "Stubs", "Mongo", "Reliability", "Access",
       "HTTP", argumentParser, log,
     ]),
-  .target(
-    name: "TestKit", dependencies: ["Kernel", "Mongo", "Messages", "RPC", log], path: "Shared/TestKit"),
+  shared("TestKit", ["Kernel", "Mongo", log]),
 ]
 
 let tools: [Target] = [
   .executableTarget(name: "protogen", path: "Shared/ProtoGen"),
   .executableTarget(name: "mobo", dependencies: [argumentParser], path: "Shared/Operator"),
   .executableTarget(
-    name: "bench-echo", dependencies: ["Kernel", "Messages", "RPC", "Stubs", "Transport", argumentParser, log],
-    path: "Shared/BenchEcho"),
+    name: "bench-echo", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchEcho"),
 ]
 
 let services: [Target] =
-  service("Identity", api: [crypto], main: ["Passwords"])
+  service("Identity", api: ["Reliability", crypto, log], main: ["Access", "Mongo", "Passwords"])
   + [
     .target(
       name: "Passwords", dependencies: ["Kernel", "IdentityDomain", "CArgon2", crypto],
       path: "Services/Identity/Passwords")
   ]
-  + service("Campaign")
-  + service("Order", api: [crypto])
-  + service("Wallet")
-  + service("Audit")
+  + service("Campaign", main: ["Mongo", "Reliability"])
+  + service("Order", api: ["Reliability", crypto, log], main: ["Access", log])
+  + service("Wallet", api: ["Reliability"], main: ["Reliability"])
+  + service("Audit", main: ["Mongo"])
   + [
     .target(
       name: "GatewayAPI",
@@ -103,14 +99,14 @@ let services: [Target] =
     .executableTarget(
       name: "gateway",
       dependencies: [
-        "GatewayAPI", "Kernel", "Config", "ServiceRuntime", "Access", "Stubs", "RPC", "HTTP", log,
+        "GatewayAPI", "Access", "Kernel", "Config", "Messages", "ServiceRuntime", "Stubs", "RPC",
       ],
       path: "Services/Gateway/Main"),
   ]
 
 let suites: [Target] = [
   tests("KernelTests", in: "Unit/Kernel", ["Kernel"]),
-  tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "Stubs"]),
+  tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "RPC", "Stubs"]),
   tests(
     "RPCTests", in: "Unit/RPC",
     ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log]),

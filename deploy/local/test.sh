@@ -18,7 +18,9 @@ say "checking that the generated code is up to date"
 Proto/generate --check
 
 say "building the products and the tests (debug)"
-if [ "$swift_tests" = yes ]; then swift build --build-tests; else swift build; fi
+build=(swift build --explicit-target-dependency-import-check error)
+if [ "$swift_tests" = yes ]; then build+=(--build-tests); fi
+"${build[@]}"
 
 data=$(mktemp -d "${TMPDIR:-/tmp}/mobo-test-XXXXXX")
 finish() {

@@ -208,7 +208,9 @@ struct OutboxTests {
       settings.refusalsMax = 1
       #expect(try await Self.relay(database, receiver, settings: settings).round() == .more)
       #expect(receiver.received == ["test/batch:1#0", "test/batch:1#2"])
-      let parked = try await database.run { try $0.findOne(Outbox.collection, ["parkedReason": "VALIDATION_FAILED"]) }
+      let parked = try await database.run {
+        try $0.findOne(Outbox.collection, ["parkedReason": "VALIDATION_FAILED"])
+      }
       #expect(try parked?.strings("parkedEvents") == ["test/batch:1#1"])
     }
   }
