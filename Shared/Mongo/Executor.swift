@@ -79,8 +79,8 @@ struct Executor: Sendable {
         let isUnknown = error.labels.contains(CommandError.unknownCommit)
         // Aborted for certain, and the whole transaction may run again.
         if error.labels.contains(CommandError.transientTransaction), !isUnknown { throw Self.transient(error) }
-        // Every other error says nothing about the outcome, whatever its labels: a write concern that cannot be met, for
-        // one, comes without any, and the transaction is committed.
+        // Every other error says nothing about the outcome, whatever its labels: a write concern that cannot be met,
+        // for one, comes without any, and the transaction is committed.
         let pause = configuration.retryBase * (1 << (attempt - 1))
         let isTimely = deadline.map { $0.remaining > pause } ?? true
         // The server's own time limit would only expire again.

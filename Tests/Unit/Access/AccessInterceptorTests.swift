@@ -38,10 +38,12 @@ struct AccessInterceptorTests {
     }
   }
 
-  @Test("without a token, or with something that is none, the caller is asked to sign in", arguments: [
-    (nil, .unauthenticated), ("", .unauthenticated), ("Basic abc", .unauthenticated), ("Bearer", .unauthenticated),
-    ("Bearer abc", .invalidToken), ("bearer a.b.c", .invalidToken),
-  ] as [(String?, ErrorCode)])
+  @Test(
+    "without a token, or with something that is none, the caller is asked to sign in",
+    arguments: [
+      (nil, .unauthenticated), ("", .unauthenticated), ("Basic abc", .unauthenticated), ("Bearer", .unauthenticated),
+      ("Bearer abc", .invalidToken), ("bearer a.b.c", .invalidToken),
+    ] as [(String?, ErrorCode)])
   func noToken(header: String?, code: ErrorCode) async throws {
     var metadata = Metadata()
     if let header { metadata.append("authorization", header) }

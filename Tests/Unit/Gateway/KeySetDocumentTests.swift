@@ -45,11 +45,13 @@ struct KeySetDocumentTests {
     }
   }
 
-  @Test("a refusal of the gateway by identity is not the caller's", arguments: [
-    (ErrorCode.forbidden, ErrorCode.serviceUnavailable), (.unauthenticated, .serviceUnavailable),
-    (.unimplemented, .serviceUnavailable), (.databaseUnavailable, .databaseUnavailable),
-    (.deadlineExceeded, .deadlineExceeded),
-  ])
+  @Test(
+    "a refusal of the gateway by identity is not the caller's",
+    arguments: [
+      (ErrorCode.forbidden, ErrorCode.serviceUnavailable), (.unauthenticated, .serviceUnavailable),
+      (.unimplemented, .serviceUnavailable), (.databaseUnavailable, .databaseUnavailable),
+      (.deadlineExceeded, .deadlineExceeded),
+    ])
   func refused(code: ErrorCode, told: ErrorCode) async {
     let document = KeySetDocument(refresh: .seconds(1), logger: logger) { throw Failure(code, "no") }
     let failure = await #expect(throws: Failure.self) { try await document.response() }
