@@ -125,7 +125,8 @@ struct FaultTests {
       try await FailPoint(["commitTransaction"], effect, times: 3).active(for: mongo) {
         try await Self.insert(mongo, runs, findsItself: true)
       }
-      #expect(runs.count == 2)
+      // Twice, or more often when the busy server failed a commit of its own accord: the effect is there once.
+      #expect(runs.count >= 2)
       let stored = try await Self.count(mongo)
       #expect(stored == 1)
     }
