@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import threading
@@ -18,8 +19,8 @@ UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_le
 
 
 @pytest.fixture(scope="module")
-def address():
-    """Where a bench-echo of our own listens."""
+def server():
+    """A bench-echo of our own: its process, and where it listens."""
     binary = pathlib.Path(os.environ["MOBO_BIN_DIR"]) / "bench-echo"
     process = subprocess.Popen([str(binary), "--port", "0", "--threads", "2"], stderr=subprocess.PIPE, text=True)
     try:
@@ -27,10 +28,15 @@ def address():
         assert line["message"] == "listening"
         # Whatever else it says must not fill the pipe.
         threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield line["grpc"]
+        yield process, line["grpc"]
     finally:
         process.terminate()
         assert process.wait(timeout=15) == 0
+
+
+@pytest.fixture()
+def address(server):
+    return server[1]
 
 
 @pytest.fixture()
@@ -107,8 +113,16 @@ def test_rich_details_name_the_reason(channel):
     assert (status.code, info.reason, info.domain) == (12, "UNIMPLEMENTED", "mobo")
 
 
-def test_a_deadline_that_cannot_be_met_is_exceeded(echo):
-    assert failure(lambda: echo(payload(b"x"), timeout=0.000001)).code() == grpc.StatusCode.DEADLINE_EXCEEDED
+def test_a_deadline_that_cannot_be_met_is_exceeded(server, echo):
+    """The server is stopped, so that the deadline passes whatever the machine does; then it goes on as before."""
+    process, _ = server
+    assert echo(payload(b"x"), timeout=20).data == b"x"
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert failure(lambda: echo(payload(b"x"), timeout=0.2)).code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert echo(payload(b"y"), timeout=20).data == b"y"
 
 
 def test_compressed_messages_are_refused_and_the_client_learns_what_is_understood(echo):
