@@ -130,6 +130,8 @@ public struct RequestLog: Sendable {
     in connection: MongoConnection
   ) throws {
     let row = RequestRow(fingerprint: fingerprint, answer: answer, expiresAt: now.advanced(by: ttl))
+    // An expired row of another request may still be there: the key is free again, whoever cleans up.
+    _ = try connection.deleteOne(Self.collection, Self.filter(scope).appending("expiresAt", ["$lte": .datetime(now)]))
     _ = try connection.replaceOne(
       Self.collection, Self.filter(scope).appending("fingerprint", .binary(fingerprint)),
       row.document(scope), upsert: true)

@@ -65,17 +65,23 @@ extension OrderService {
     return try await store.recall(key, at: clock.now())
   }
 
-  /// A duplicate may be this very call, sent twice at once: then its twin has the answer.
+  /// What refuses the call may be this very call, sent twice at once, and what it has done already: then its twin has
+  /// the answer.
   private func startAside<Response>(
     _ key: RequestKey?, _ start: () async throws -> Response?
   ) async throws -> Response? {
     do {
       return try await start()
-    } catch let failure as Failure where failure.kind == .alreadyExists {
+    } catch let failure as Failure where Self.mayStemFromATwin.contains(failure.kind) {
       guard try await recall(key) != .unknown else { throw failure }
       return nil
     }
   }
+
+  /// Duplicates, states and limits; not UNAVAILABLE, which is an outcome of our own that nobody knows yet.
+  private static let mayStemFromATwin: Set<FailureKind> = [
+    .alreadyExists, .failedPrecondition, .aborted, .resourceExhausted,
+  ]
 
   static let lostRace = Failure(.orderStateMismatch, "the order has changed meanwhile: look at it again")
 }

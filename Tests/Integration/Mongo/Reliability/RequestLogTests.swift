@@ -103,6 +103,21 @@ struct RequestLogTests {
   }
 
   // Goal: the row and the change are one. Method: the loser of a race must not leave its effect behind.
+  @Test("an expired row of another request does not keep a new answer from being remembered")
+  func expiredOther() async throws {
+    try await TestMongo.withDatabase("expired", migrations: [Self.migration]) { database async throws in
+      let clock = ManualClock()
+      try await Self.store(database, clock, .response([1]))
+      clock.advance(by: .seconds(8 * 86_400))
+      let now = clock.now()
+      try await database.transaction {
+        try Self.log.complete(
+          scope: Self.scope, fingerprint: [4, 5, 6], answer: .response([2]), now: now, in: $0)
+      }
+      #expect(try await Self.find(database, clock, fingerprint: [4, 5, 6])?.state == .answered(.response([2])))
+    }
+  }
+
   @Test("of several identical requests at once one takes effect, and all see its answer")
   func race() async throws {
     let effects = Migration(id: "002_effects", description: "effects", up: [.createCollection("effects")])
