@@ -97,11 +97,6 @@ public struct ConfigurationReader: Sendable {
     }
   }
 
-  /// True when some source, not the default, sets `key`.
-  public func isGiven<Value>(_ key: ConfigurationKey<Value>) -> Bool {
-    layers.contains { layer in layer.values[key.name] != nil || layer.values[key.name + "_FILE"] != nil }
-  }
-
   /// Notes a problem that only comparing several values shows. `reason` must not hold a secret.
   public mutating func reject(_ key: String, _ reason: String) {
     let problem = ConfigurationFailure.Problem(key: key, reason: reason)
