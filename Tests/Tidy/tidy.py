@@ -13,6 +13,7 @@ C_IMPORTERS = {
     "CMongoc": ("Shared/Mongo",),
     "CProtos": ("Shared/Messages",),
     "CProtobufC": ("Shared/Messages",),
+    "CZlib": ("Shared/RPC/Compression",),
     "CArgon2": ("Services/Identity/Passwords",),
 }
 
