@@ -8,6 +8,10 @@ DEBIAN_PACKAGES=(
   pkg-config libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev libmongoc-dev
   libargon2-dev zlib1g-dev libcurl4 python3-venv curl
 )
+# What the tests load servers with.
+TEST_PACKAGES=(nghttp2-client)
+# What the benchmark's peer in C++ is built with. grpc-go is taken where it is installed already.
+BENCH_CPP_PACKAGES=(g++ libgrpc++-dev protobuf-compiler-grpc)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 die() {
@@ -19,11 +23,10 @@ die() {
 
 release_bin() { echo "$PWD/.build/release"; }
 
-# Installs the missing Debian packages; needs no network when nothing is missing.
-prepare_build() {
-  command -v swift >/dev/null || die 69 "swift is not on PATH: install Swift 6.2 or later (https://www.swift.org/install)"
+# install_packages PACKAGE...: installs what is missing of them; needs no network when nothing is.
+install_packages() {
   local missing=() package
-  for package in "${DEBIAN_PACKAGES[@]}"; do
+  for package in "$@"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return
@@ -35,6 +38,11 @@ prepare_build() {
   say "installing Debian packages: ${missing[*]}"
   "${as_root[@]}" apt-get update -q
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
+
+prepare_build() {
+  command -v swift >/dev/null || die 69 "swift is not on PATH: install Swift 6.2 or later (https://www.swift.org/install)"
+  install_packages "${DEBIAN_PACKAGES[@]}"
 }
 
 # A private Python environment under .mobo/tools; $1 names the requirements file to bring in.

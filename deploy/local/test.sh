@@ -11,6 +11,7 @@ case "${1:-}" in
 esac
 
 prepare_build
+install_packages "${TEST_PACKAGES[@]}"
 prepare_mongod
 prepare_python deploy/local/requirements-test.txt
 

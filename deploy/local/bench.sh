@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Prepares and runs a benchmark. Called by ./mobo bench.
+set -euo pipefail
+source deploy/local/lib.sh
+
+usage() {
+  cat <<'TEXT'
+usage: ./mobo bench NAME [options]
+
+  rpc     CPU time, requests per second, latency and memory of a unary call on our RPC runtime, beside grpc C++,
+          grpc-go, grpc-swift-2 and a floor in C; see ./mobo bench rpc --help
+TEXT
+}
+
+# CPU time per call of bench-echo and its peers.
+rpc() {
+  local script=Tests/Bench/rpc/bench.py argument needs
+  for argument in "$@"; do
+    case "$argument" in -h | --help) exec python3 "$script" --help ;; esac
+  done
+  needs=$(python3 "$script" --needs "$@") || exit
+  prepare_build
+  install_packages "${TEST_PACKAGES[@]}"
+  prepare_python deploy/local/requirements-test.txt
+  if grep -qx cpp <<<"$needs"; then
+    (install_packages "${BENCH_CPP_PACKAGES[@]}") || say "the peer cpp will be missing: its packages cannot be installed"
+  fi
+  say "building bench-echo (release)"
+  swift build -c release --product bench-echo
+  say "measuring; Ctrl-C stops everything"
+  exec "$MOBO_HOME/tools/python/bin/python" -B "$script" --bin "$(release_bin)" --build "$MOBO_HOME/bench" "$@"
+}
+
+case "${1:-}" in
+  rpc) "$@" ;;
+  "" | help | -h | --help) usage ;;
+  *) die 64 "unknown benchmark: $1 (see ./mobo bench)" ;;
+esac
