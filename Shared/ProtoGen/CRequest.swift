@@ -75,9 +75,13 @@ enum CRequest {
     out.line("#ifndef MOBO_CPROTOS_H")
     out.line("#define MOBO_CPROTOS_H")
     out.line()
+    out.line("#include <stddef.h>")
+    out.line()
     for file in schema.generatedFiles {
       out.line("#include \"\(file.name.dropLast(".proto".count)).pb-c.h\"")
     }
+    out.line()
+    for line in FileEmitter.declarations { out.line(line) }
     out.line()
     out.line("/* Swift would take the address of a copy of a descriptor; these give the address of the descriptor. */")
     for message in schema.generatedFiles.flatMap({ $0.messages.flatMap(withMapEntries) }) {

@@ -15,6 +15,11 @@ struct Schema {
     name == "google/protobuf/descriptor.proto" || name == "mobo/common/v1/rules.proto"
   }
 
+  /// Protos of gRPC and of Google, with names and numbers that are everybody's. Our rules are not for them.
+  static func isPublicPackage(_ package: String) -> Bool {
+    package.hasPrefix("grpc.") || package.hasPrefix("google.")
+  }
+
   var generatedFiles: [FileDescriptor] { files.filter { !Self.isOptionsFile($0.name) } }
 
   func message(_ fullName: String) throws(GenerationFailure) -> MessageDescriptor {

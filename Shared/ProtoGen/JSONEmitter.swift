@@ -5,7 +5,10 @@ struct JSONEmitter {
   /// Messages whose JSON is not an object of their fields: written by hand beside the generated code.
   static let writtenByHand: Set<String> = [
     "google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.Struct", "google.protobuf.Value",
-    "google.protobuf.ListValue",
+    "google.protobuf.ListValue", "google.protobuf.DoubleValue", "google.protobuf.FloatValue",
+    "google.protobuf.Int64Value", "google.protobuf.UInt64Value", "google.protobuf.Int32Value",
+    "google.protobuf.UInt32Value", "google.protobuf.BoolValue", "google.protobuf.StringValue",
+    "google.protobuf.BytesValue",
   ]
 
   func emit(_ file: FileDescriptor) throws(GenerationFailure) -> String? {

@@ -6,7 +6,8 @@ struct ProtoGen {
   private static let usage = """
     usage: protogen c-request DESCRIPTOR_SET REQUEST      writes the request for protoc-gen-c
            protogen c-files RESPONSE FOLDER               writes the C files of its response
-           protogen swift DESCRIPTOR_SET FOLDER           writes Swift, and the header that exports the C to it
+           protogen swift DESCRIPTOR_SET FOLDER           writes Swift, the header that exports the C to it, and the
+                                                          descriptors of the files as C
     """
 
   static func main() {
@@ -29,7 +30,8 @@ struct ProtoGen {
     switch arguments[0] {
     case "c-request": try Data(CRequest.encode(descriptorSet: input)).write(to: output)
     case "c-files": try write(CRequest.files(response: input), below: output)
-    case "swift": try write(swiftFiles(Schema(descriptorSet: input)), below: output)
+    case "swift":
+      try write(swiftFiles(Schema(descriptorSet: input)) + FileEmitter.files(descriptorSet: input), below: output)
     default: throw Usage()
     }
   }

@@ -33,6 +33,9 @@ struct MethodRules {
   let mutating: Bool
   let bodyBytesMax: Int
 
+  /// Of the public services of gRPC: they are infrastructure, and options of ours have no place in their protos.
+  static let open = MethodRules(WireMessage(fields: [WireField(number: 1, value: .varint(1))]))
+
   init(_ wire: WireMessage) {
     isPublic = wire.bool(1)
     roles = wire.strings(2)
@@ -45,15 +48,19 @@ struct MethodRules {
 struct ServiceDescriptor {
   let name: String
   let fullName: String
+  /// What its generated types begin with: the name, and the version of the package unless that is the first.
+  let swiftName: String
   let methods: [MethodDescriptor]
   let doc: [String]
 
   init(_ wire: WireMessage, _ package: String, _ comments: Comments, _ path: [Int]) throws(GenerationFailure) {
     name = wire.string(1)
     fullName = "\(package).\(name)"
+    swiftName = name + SwiftNames.versionSuffix(package)
     var methods: [MethodDescriptor] = []
     for (index, method) in try wire.messages(2).enumerated() {
-      methods.append(try MethodDescriptor(method, comments, path + [2, index]))
+      methods.append(
+        try MethodDescriptor(method, comments, path + [2, index], isOpen: Schema.isPublicPackage(package)))
     }
     self.methods = methods
     doc = comments[path]
@@ -67,21 +74,32 @@ struct ServiceDescriptor {
 }
 
 struct MethodDescriptor {
+  /// The raw values are the cases of the runtime's `CallKind`.
+  enum Kind: String {
+    case unary, clientStreaming, serverStreaming, bidirectional
+  }
+
   let name: String
   let input: String
   let output: String
+  let kind: Kind
   /// Nil without the option.
   let rules: MethodRules?
   let doc: [String]
 
-  init(_ wire: WireMessage, _ comments: Comments, _ path: [Int]) throws(GenerationFailure) {
+  /// - Parameter isOpen: what a method without the option means.
+  init(_ wire: WireMessage, _ comments: Comments, _ path: [Int], isOpen: Bool) throws(GenerationFailure) {
     name = wire.string(1)
     input = String(wire.string(2).drop { $0 == "." })
     output = String(wire.string(3).drop { $0 == "." })
-    guard !wire.bool(5), !wire.bool(6) else {
-      throw GenerationFailure("method \(name) streams; stubs are generated for unary methods only")
-    }
-    rules = try wire.message(4)?.message(50001).map { MethodRules($0) }
+    kind =
+      switch (wire.bool(5), wire.bool(6)) {
+      case (false, false): .unary
+      case (true, false): .clientStreaming
+      case (false, true): .serverStreaming
+      case (true, true): .bidirectional
+      }
+    rules = try wire.message(4)?.message(50001).map { MethodRules($0) } ?? (isOpen ? .open : nil)
     doc = comments[path]
   }
 }

@@ -17,6 +17,14 @@ enum SwiftNames {
     return own.map { initialisms[$0] ?? upperCamel($0) }.joined()
   }
 
+  /// `V2` for `mobo.wallet.v2`; nothing for a first version or a package without one.
+  static func versionSuffix(_ package: String) -> String {
+    guard let last = package.split(separator: ".").last, last != "v1", last.first == "v",
+      last.dropFirst().first?.isNumber == true
+    else { return "" }
+    return upperCamel(String(last))
+  }
+
   /// `error_details` is `ErrorDetails`.
   static func upperCamel(_ snake: String) -> String {
     snake.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()

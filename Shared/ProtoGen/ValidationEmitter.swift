@@ -16,7 +16,9 @@ struct ValidationEmitter {
 
   private func emitRules(_ message: MessageDescriptor, to out: inout CodeWriter) throws(GenerationFailure) {
     var calls: [String] = []
-    for property in try schema.properties(of: message) {
+    // What others specified is taken as it comes: a text may have spaces around it.
+    let properties = Schema.isPublicPackage(message.package) ? [] : try schema.properties(of: message)
+    for property in properties {
       switch property {
       case .field(let field): if let call = try Self.check(field) { calls.append(call) }
       case .oneof(let oneof):

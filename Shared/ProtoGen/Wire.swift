@@ -15,7 +15,9 @@ struct WireField {
 struct WireMessage {
   var fields: [WireField] = []
 
-  init() {}
+  init(fields: [WireField] = []) {
+    self.fields = fields
+  }
 
   init(_ bytes: some Collection<UInt8>) throws(GenerationFailure) {
     var rest = Array(bytes)[...]

@@ -14,6 +14,16 @@ struct HealthService: HealthHandlers {
     guard request.service.isEmpty || names.contains(request.service) else {
       throw RPCError(.notFound, "this process has no service of that name")
     }
-    return GrpcHealthV1.HealthCheckResponse(status: health.isServing ? .serving : .notServing)
+    return GrpcHealthV1.HealthCheckResponse(status: status)
   }
+
+  func list(
+    _ request: GrpcHealthV1.HealthListRequest, _ context: CallContext
+  ) async throws -> GrpcHealthV1.HealthListResponse {
+    let answer = GrpcHealthV1.HealthCheckResponse(status: status)
+    return GrpcHealthV1.HealthListResponse(
+      statuses: Dictionary(names.union([""]).map { ($0, answer) }, uniquingKeysWith: { first, _ in first }))
+  }
+
+  private var status: GrpcHealthV1.HealthCheckResponse.ServingStatus { health.isServing ? .serving : .notServing }
 }

@@ -3,14 +3,18 @@
 #ifndef MOBO_CPROTOS_H
 #define MOBO_CPROTOS_H
 
+#include <stddef.h>
+
 #include "bench/v1/echo.pb-c.h"
 #include "google/protobuf/duration.pb-c.h"
 #include "google/rpc/error_details.pb-c.h"
 #include "google/protobuf/any.pb-c.h"
 #include "google/rpc/status.pb-c.h"
+#include "google/protobuf/timestamp.pb-c.h"
+#include "google/protobuf/wrappers.pb-c.h"
+#include "grpc/channelz/v1/channelz.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "google/protobuf/struct.pb-c.h"
-#include "google/protobuf/timestamp.pb-c.h"
 #include "mobo/audit/v1/audit.pb-c.h"
 #include "mobo/audit/v1/audit_service.pb-c.h"
 #include "mobo/common/v1/types.pb-c.h"
@@ -23,6 +27,16 @@
 #include "mobo/order/v1/order.pb-c.h"
 #include "mobo/order/v1/order_service.pb-c.h"
 #include "mobo/wallet/v1/wallet_service.pb-c.h"
+
+/* A proto file: its name, and the serialized google.protobuf.FileDescriptorProto without comments. */
+struct mobo_proto_file {
+  const char *name;
+  const unsigned char *bytes;
+  size_t size;
+};
+
+/* The files in an order where imports come first; null after the last of them. */
+const struct mobo_proto_file *mobo_proto_file_at(size_t index);
 
 /* Swift would take the address of a copy of a descriptor; these give the address of the descriptor. */
 static inline const ProtobufCMessageDescriptor *mobo_bench__v1__payload__descriptor(void) {
@@ -67,11 +81,167 @@ static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__any__desc
 static inline const ProtobufCMessageDescriptor *mobo_google__rpc__status__descriptor(void) {
   return &google__rpc__status__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__timestamp__descriptor(void) {
+  return &google__protobuf__timestamp__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__double_value__descriptor(void) {
+  return &google__protobuf__double_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__float_value__descriptor(void) {
+  return &google__protobuf__float_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__int64_value__descriptor(void) {
+  return &google__protobuf__int64_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__uint64_value__descriptor(void) {
+  return &google__protobuf__uint64_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__int32_value__descriptor(void) {
+  return &google__protobuf__int32_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__uint32_value__descriptor(void) {
+  return &google__protobuf__uint32_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__bool_value__descriptor(void) {
+  return &google__protobuf__bool_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__string_value__descriptor(void) {
+  return &google__protobuf__string_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__bytes_value__descriptor(void) {
+  return &google__protobuf__bytes_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__channel__descriptor(void) {
+  return &grpc__channelz__v1__channel__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__subchannel__descriptor(void) {
+  return &grpc__channelz__v1__subchannel__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__channel_connectivity_state__descriptor(void) {
+  return &grpc__channelz__v1__channel_connectivity_state__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__channel_data__descriptor(void) {
+  return &grpc__channelz__v1__channel_data__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__channel_trace_event__descriptor(void) {
+  return &grpc__channelz__v1__channel_trace_event__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__channel_trace__descriptor(void) {
+  return &grpc__channelz__v1__channel_trace__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__channel_ref__descriptor(void) {
+  return &grpc__channelz__v1__channel_ref__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__subchannel_ref__descriptor(void) {
+  return &grpc__channelz__v1__subchannel_ref__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__socket_ref__descriptor(void) {
+  return &grpc__channelz__v1__socket_ref__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__server_ref__descriptor(void) {
+  return &grpc__channelz__v1__server_ref__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__server__descriptor(void) {
+  return &grpc__channelz__v1__server__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__server_data__descriptor(void) {
+  return &grpc__channelz__v1__server_data__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__socket__descriptor(void) {
+  return &grpc__channelz__v1__socket__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__socket_data__descriptor(void) {
+  return &grpc__channelz__v1__socket_data__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__address__descriptor(void) {
+  return &grpc__channelz__v1__address__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__address__tcp_ip_address__descriptor(void) {
+  return &grpc__channelz__v1__address__tcp_ip_address__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__address__uds_address__descriptor(void) {
+  return &grpc__channelz__v1__address__uds_address__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__address__other_address__descriptor(void) {
+  return &grpc__channelz__v1__address__other_address__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__security__descriptor(void) {
+  return &grpc__channelz__v1__security__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__security__tls__descriptor(void) {
+  return &grpc__channelz__v1__security__tls__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__security__other_security__descriptor(void) {
+  return &grpc__channelz__v1__security__other_security__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__socket_option__descriptor(void) {
+  return &grpc__channelz__v1__socket_option__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__socket_option_timeout__descriptor(void) {
+  return &grpc__channelz__v1__socket_option_timeout__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__socket_option_linger__descriptor(void) {
+  return &grpc__channelz__v1__socket_option_linger__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__socket_option_tcp_info__descriptor(void) {
+  return &grpc__channelz__v1__socket_option_tcp_info__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_top_channels_request__descriptor(void) {
+  return &grpc__channelz__v1__get_top_channels_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_top_channels_response__descriptor(void) {
+  return &grpc__channelz__v1__get_top_channels_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_servers_request__descriptor(void) {
+  return &grpc__channelz__v1__get_servers_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_servers_response__descriptor(void) {
+  return &grpc__channelz__v1__get_servers_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_server_request__descriptor(void) {
+  return &grpc__channelz__v1__get_server_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_server_response__descriptor(void) {
+  return &grpc__channelz__v1__get_server_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_server_sockets_request__descriptor(void) {
+  return &grpc__channelz__v1__get_server_sockets_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_server_sockets_response__descriptor(void) {
+  return &grpc__channelz__v1__get_server_sockets_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_channel_request__descriptor(void) {
+  return &grpc__channelz__v1__get_channel_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_channel_response__descriptor(void) {
+  return &grpc__channelz__v1__get_channel_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_subchannel_request__descriptor(void) {
+  return &grpc__channelz__v1__get_subchannel_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_subchannel_response__descriptor(void) {
+  return &grpc__channelz__v1__get_subchannel_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_socket_request__descriptor(void) {
+  return &grpc__channelz__v1__get_socket_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__channelz__v1__get_socket_response__descriptor(void) {
+  return &grpc__channelz__v1__get_socket_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *mobo_grpc__health__v1__health_check_request__descriptor(void) {
   return &grpc__health__v1__health_check_request__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *mobo_grpc__health__v1__health_check_response__descriptor(void) {
   return &grpc__health__v1__health_check_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__health__v1__health_list_request__descriptor(void) {
+  return &grpc__health__v1__health_list_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__health__v1__health_list_response__descriptor(void) {
+  return &grpc__health__v1__health_list_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__health__v1__health_list_response__statuses_entry__descriptor(void) {
+  return &grpc__health__v1__health_list_response__statuses_entry__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__struct__descriptor(void) {
   return &google__protobuf__struct__descriptor;
@@ -84,9 +254,6 @@ static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__value__de
 }
 static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__list_value__descriptor(void) {
   return &google__protobuf__list_value__descriptor;
-}
-static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__timestamp__descriptor(void) {
-  return &google__protobuf__timestamp__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *mobo_mobo__audit__v1__audit_log__descriptor(void) {
   return &mobo__audit__v1__audit_log__descriptor;

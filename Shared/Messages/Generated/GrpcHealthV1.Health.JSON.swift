@@ -31,3 +31,31 @@ extension GrpcHealthV1.HealthCheckResponse {
     writer.endObject()
   }
 }
+
+extension GrpcHealthV1.HealthListRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    let reader = try JSONObjectReader(json, path)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.endObject()
+  }
+}
+
+extension GrpcHealthV1.HealthListResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("statuses", "statuses", &statuses)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("statuses", statuses)
+    writer.endObject()
+  }
+}

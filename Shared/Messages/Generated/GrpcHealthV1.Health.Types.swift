@@ -63,4 +63,22 @@ extension GrpcHealthV1 {
       public init?(stored: String) { return nil }
     }
   }
+
+  public struct HealthListRequest: Message {
+    public var unknownFields = UnknownFields()
+
+    public init() {}
+  }
+
+  public struct HealthListResponse: Message {
+    /// By service name; the empty name is the whole process.
+    public var statuses: [String: GrpcHealthV1.HealthCheckResponse]
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(statuses: [:]) }
+
+    public init(statuses: [String: GrpcHealthV1.HealthCheckResponse] = [:]) {
+      self.statuses = statuses
+    }
+  }
 }

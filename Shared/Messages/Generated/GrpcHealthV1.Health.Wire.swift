@@ -64,3 +64,73 @@ extension GrpcHealthV1.HealthCheckResponse: WireMessage {
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
+
+extension GrpcHealthV1.HealthListRequest: WireMessage {
+  typealias CStruct = Grpc__Health__V1__HealthListRequest
+
+  public static var fullName: String { "grpc.health.v1.HealthListRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_grpc__health__v1__health_list_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 0)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension GrpcHealthV1.HealthListResponse: WireMessage {
+  typealias CStruct = Grpc__Health__V1__HealthListResponse
+
+  public static var fullName: String { "grpc.health.v1.HealthListResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_grpc__health__v1__health_list_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    statuses = [:]
+    for entry in UnsafeMutableBufferPointer(start: c.pointee.statuses, count: c.pointee.n_statuses) {
+      guard let entry else { throw .malformed }
+      statuses[try entry.pointee.key.string("statuses")] = try WireRead.message(entry.pointee.value) ?? .init()
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    c.pointee.n_statuses = statuses.count
+    c.pointee.statuses = arena.entries(statuses) {
+      (entry: UnsafeMutablePointer<Grpc__Health__V1__HealthListResponse__StatusesEntry>, key, value) in
+      arena.begin(&entry.pointee.base, mobo_grpc__health__v1__health_list_response__statuses_entry__descriptor(), fields: 2)
+      entry.pointee.key = arena.binary(key)
+      entry.pointee.value = arena.message(value)
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}

@@ -9,6 +9,9 @@ public enum GoogleProtobuf {}
 /// The types of `google.rpc`.
 public enum GoogleRPC {}
 
+/// The types of `grpc.channelz.v1`.
+public enum GrpcChannelzV1 {}
+
 /// The types of `grpc.health.v1`.
 public enum GrpcHealthV1 {}
 

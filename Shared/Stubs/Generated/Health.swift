@@ -9,6 +9,11 @@ public protocol HealthHandlers: Sendable {
   func check(
     _ request: GrpcHealthV1.HealthCheckRequest, _ context: CallContext
   ) async throws -> GrpcHealthV1.HealthCheckResponse
+
+  /// The status of everything that Check knows.
+  func list(
+    _ request: GrpcHealthV1.HealthListRequest, _ context: CallContext
+  ) async throws -> GrpcHealthV1.HealthListResponse
 }
 
 /// The methods of `grpc.health.v1.Health`, as its proto declares them.
@@ -19,7 +24,11 @@ public enum HealthMethods {
     service: service, name: "Check",
     rules: MethodRules(isPublic: true))
 
-  public static let all: [MethodDescriptor] = [check]
+  public static let list = MethodDescriptor(
+    service: service, name: "List",
+    rules: MethodRules(isPublic: true))
+
+  public static let all: [MethodDescriptor] = [check, list]
 }
 
 /// Registers an implementation of `grpc.health.v1.Health`: requests reach it decoded and validated.
@@ -30,7 +39,8 @@ public struct HealthBinding: ServiceBinding {
 
   public init(_ handlers: some HealthHandlers) {
     methods = [
-      BoundMethod(HealthMethods.check) { try await handlers.check($0, $1) }
+      BoundMethod(HealthMethods.check) { try await handlers.check($0, $1) },
+      BoundMethod(HealthMethods.list) { try await handlers.list($0, $1) },
     ]
   }
 }
@@ -46,5 +56,12 @@ public struct HealthClient: Sendable {
     _ request: GrpcHealthV1.HealthCheckRequest, options: CallOptions = CallOptions()
   ) async throws -> GrpcHealthV1.HealthCheckResponse {
     try await channel.call(HealthMethods.check, request, options)
+  }
+
+  /// The status of everything that Check knows.
+  public func list(
+    _ request: GrpcHealthV1.HealthListRequest, options: CallOptions = CallOptions()
+  ) async throws -> GrpcHealthV1.HealthListResponse {
+    try await channel.call(HealthMethods.list, request, options)
   }
 }

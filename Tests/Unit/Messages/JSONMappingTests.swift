@@ -170,4 +170,15 @@ struct JSONMappingTests {
     #expect(GoogleProtobuf.Timestamp(seconds: .max, nanos: .max).kernel.milliseconds == .max)
     #expect(GoogleProtobuf.Timestamp(seconds: .min, nanos: .min).kernel.milliseconds == .min)
   }
+
+  @Test("a wrapper is written as the value inside it")
+  func wrappers() throws {
+    let data = GrpcChannelzV1.SocketData(
+      localFlowControlWindow: .init(value: 65_535), receivedGoawayError: .init(value: 11))
+    let json = try JSONValue(parsing: data.jsonBytes())
+    #expect(json["localFlowControlWindow"] == "65535")
+    #expect(json["receivedGoawayError"] == 11)
+    #expect(json["remoteFlowControlWindow"] == nil)
+    #expect(try GrpcChannelzV1.SocketData(jsonBytes: data.jsonBytes()) == data)
+  }
 }
