@@ -16,14 +16,12 @@ public struct AccessInterceptor: ServerInterceptor {
     self.serviceKeys = serviceKeys
   }
 
-  public func intercept(
-    _ context: CallContext, next: (CallContext) async throws -> RawResponse
-  ) async throws -> RawResponse {
+  public func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
     let caller = try await caller(of: context)
     var context = context
     context[CallerKey.self] = caller
     context.note(caller: Self.name(of: caller))
-    return try await next(context)
+    try await next(context)
   }
 
   /// Authentication alone, without asking anybody about the person. Public methods need none.

@@ -203,6 +203,7 @@ extension HTTP2Engine {
       streams[Int(slot)].isDeferred = true
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     }
+    streams[Int(slot)].isHandedOut = true
     flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
     if submitTrailers(streams[Int(slot)].trailers, id: id) {
       flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue

@@ -178,6 +178,7 @@ public final class HTTP2Engine {
     let id = streams[slot.number].id
     guard !isEnd else {
       streams[slot.number].isFinished = true
+      streams[slot.number].isHandedOut = true
       return try check(nghttp2_submit_response(session, id, entries, count, nil))
     }
     var provider = bodyProvider(slot.index)
@@ -227,6 +228,14 @@ public final class HTTP2Engine {
   public func consume(_ slot: StreamSlot, _ count: Int) {
     nghttp2_session_consume(session, streams[slot.number].id, count)
   }
+
+  /// Gives back what was received on a stream that is over.
+  public func consume(_ count: Int) {
+    nghttp2_session_consume_connection(session, count)
+  }
+
+  /// True once nothing of an answer waits to be sent: its trailers follow its last byte at once.
+  public func isAnswerOut(_ slot: StreamSlot) -> Bool { streams[slot.number].isHandedOut }
 
   // MARK: The connection
 

@@ -14,6 +14,8 @@ struct StreamRecord {
   var isDeferred = false
   /// Nothing further will be queued.
   var isFinished = false
+  /// Everything has been handed to nghttp2, the end included.
+  var isHandedOut = false
   var trailers: Trailers = .none
   /// Bytes not yet handed out; the first chunk from `offset`. Nearly every stream sends exactly one chunk.
   private var chunk: [UInt8] = []

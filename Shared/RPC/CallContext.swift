@@ -11,7 +11,7 @@ public protocol CallContextKey {
 /// A value: an interceptor changes its own copy and passes it on. Copies are cheap, because what never changes
 /// during a call is shared.
 public struct CallContext: Sendable {
-  private let call: CallRecord
+  let call: CallRecord
   private var values: [(key: ObjectIdentifier, value: any Sendable)] = []
 
   public init(
@@ -20,7 +20,12 @@ public struct CallContext: Sendable {
   ) {
     call = CallRecord(
       method: method, metadata: metadata, peer: peer, deadline: deadline,
-      requestID: requestID ?? RequestIdentity.accepted(metadata["x-request-id"]) ?? RequestIdentity.make())
+      requestID: requestID ?? RequestIdentity.accepted(metadata["x-request-id"]))
+  }
+
+  /// The context of a call whose caller sent no `x-request-id`: the id is made when somebody asks for it.
+  init(unnamed method: MethodDescriptor, metadata: Metadata, peer: String, deadline: Deadline?) {
+    call = CallRecord(method: method, metadata: metadata, peer: peer, deadline: deadline, requestID: nil)
   }
 
   public var method: MethodDescriptor { call.method }
@@ -30,20 +35,33 @@ public struct CallContext: Sendable {
   public var peer: String { call.peer }
   /// When the caller stops waiting; nil if it waits forever.
   public var deadline: Deadline? { call.deadline }
+  /// When the call was begun.
+  public var started: ContinuousClock.Instant { call.started }
   /// The correlation id: the caller's `x-request-id`, or one made here. Never an idempotency key.
   public var requestID: String { call.requestID }
   /// The W3C trace context, as the caller sent it; nil if it is malformed.
   public var traceparent: String? { RequestIdentity.acceptedTrace(call.metadata["traceparent"]) }
+  /// Metadata to send in front of the answer: with its first message, or with its end if it has none.
+  public var headers: ResponseMetadata { ResponseMetadata(call: call, place: .headers) }
   /// Metadata to send after the answer.
-  public var trailers: ResponseMetadata { ResponseMetadata(call: call) }
+  public var trailers: ResponseMetadata { ResponseMetadata(call: call, place: .trailers) }
+
+  /// Says whether the messages of the answer are compressed, if the caller accepts that at all. To be said before
+  /// the first message; a stream's single messages may differ (`ResponseWriter.write`).
+  public func compressResponses(_ on: Bool) {
+    call.state.withLock { $0.compressesResponses = on }
+  }
+
+  /// What `compressResponses` was told; nil leaves it to the server's configuration.
+  public var compressesResponses: Bool? { call.state.withLock { $0.compressesResponses } }
 
   /// Tells the call's log line who called. Said by whoever finds out, for those further out who could not know.
   public func note(caller: String) {
-    call.notedCaller.withLock { $0 = caller }
+    call.state.withLock { $0.notedCaller = caller }
   }
 
   /// What `note(caller:)` was told.
-  public var notedCaller: String? { call.notedCaller.withLock { $0 } }
+  public var notedCaller: String? { call.state.withLock { $0.notedCaller } }
 
   /// True once an interceptor has left something.
   var hasValues: Bool { !values.isEmpty }
@@ -69,32 +87,84 @@ public enum CallScope {
   @TaskLocal public static var current: CallContext?
 }
 
-/// The metadata that will follow a call's answer. Safe from any task of the call.
+/// The metadata that will go in front of a call's answer, or follow it. Safe from any task of the call.
 public struct ResponseMetadata: Sendable {
-  fileprivate let call: CallRecord
-
-  public func append(_ name: String, _ value: String) {
-    call.trailers.withLock { $0.append(name, value) }
+  enum Place: Sendable {
+    case headers
+    case trailers
   }
 
-  public var collected: Metadata { call.trailers.withLock { $0 } }
+  fileprivate let call: CallRecord
+  fileprivate let place: Place
+
+  /// Adds an entry. Headers that are appended after the head was sent are too late: that is a mistake of the
+  /// handler, which traps in debug builds and is without effect in others.
+  public func append(_ name: String, _ value: String) {
+    change { $0.append(name, value) }
+  }
+
+  /// Adds bytes under a name that ends in `-bin`.
+  public func appendBinary(_ name: String, _ value: [UInt8]) {
+    change { $0.appendBinary(name, value) }
+  }
+
+  public var collected: Metadata {
+    call.state.withLock { place == .headers ? $0.headers : $0.trailers }
+  }
+
+  private func change(_ edit: (inout Metadata) -> Void) {
+    let isLate = call.state.withLock { state in
+      switch place {
+      case .headers where state.areHeadersSent: return true
+      case .headers: edit(&state.headers)
+      case .trailers: edit(&state.trailers)
+      }
+      return false
+    }
+    assert(!isLate, "response headers are appended before the first message is written")
+  }
 }
 
-/// The part of a call's context that never changes, shared by all copies of it.
-private final class CallRecord: Sendable {
+/// The part of a call's context that all copies of it share.
+final class CallRecord: Sendable {
+  struct State {
+    var headers = Metadata()
+    var areHeadersSent = false
+    var trailers = Metadata()
+    var notedCaller: String?
+    var requestID: String?
+    var compressesResponses: Bool?
+  }
+
   let method: MethodDescriptor
   let metadata: Metadata
   let peer: String
   let deadline: Deadline?
-  let requestID: String
-  let trailers = Mutex(Metadata())
-  let notedCaller = Mutex<String?>(nil)
+  let started = ContinuousClock.now
+  let state: Mutex<State>
 
-  init(method: MethodDescriptor, metadata: Metadata, peer: String, deadline: Deadline?, requestID: String) {
+  init(method: MethodDescriptor, metadata: Metadata, peer: String, deadline: Deadline?, requestID: String?) {
     self.method = method
     self.metadata = metadata
     self.peer = peer
     self.deadline = deadline
-    self.requestID = requestID
+    state = Mutex(State(requestID: requestID))
+  }
+
+  var requestID: String {
+    state.withLock { state in
+      if let id = state.requestID { return id }
+      let id = RequestIdentity.make()
+      state.requestID = id
+      return id
+    }
+  }
+
+  /// The headers, which are about to be sent: no further ones are taken.
+  func takeHeaders() -> Metadata {
+    state.withLock { state in
+      state.areHeadersSent = true
+      return state.headers
+    }
   }
 }

@@ -4,26 +4,22 @@ public import Logging
 /// Writes one line per call: who called what, how it ended and how long it took. Never a body.
 ///
 /// Belongs in front of all other interceptors, so that their refusals are logged too.
-public struct CallLog: ServerInterceptor {
+public struct CallLog: ServerFilter {
   private let logger: Logger
 
   public init(logger: Logger) {
     self.logger = logger
   }
 
-  public func intercept(
-    _ context: CallContext, next: (CallContext) async throws -> RawResponse
-  ) async throws -> RawResponse {
-    let started = ContinuousClock.now
-    do {
-      let response = try await next(context)
-      if logger.logLevel <= .info { write(context, .ok, nil, started) }
-      return response
-    } catch {
-      let outcome = CallLog.outcome(error, context)
-      write(context, outcome.code, outcome.reason, started)
-      throw error
+  public func admit(_ context: inout CallContext) {}
+
+  public func finished(_ context: CallContext, _ error: (any Error)?) {
+    guard let error else {
+      if logger.logLevel <= .info { write(context, .ok, nil) }
+      return
     }
+    let outcome = CallLog.outcome(error, context)
+    write(context, outcome.code, outcome.reason)
   }
 
   /// A handler that was told to stop does not know why; the deadline does.
@@ -34,13 +30,11 @@ public struct CallLog: ServerInterceptor {
     return (status.code, status.metadata["mobo-error-code"])
   }
 
-  private func write(
-    _ context: CallContext, _ code: StatusCode, _ reason: String?, _ started: ContinuousClock.Instant
-  ) {
+  private func write(_ context: CallContext, _ code: StatusCode, _ reason: String?) {
     var metadata: Logger.Metadata = [
       "method": "\(context.method)",
       "code": "\(code)",
-      "duration_ms": "\(CallLog.text(ContinuousClock.now - started))",
+      "duration_ms": "\(CallLog.text(ContinuousClock.now - context.started))",
       "request_id": "\(context.requestID)",
       "peer": "\(context.peer)",
     ]

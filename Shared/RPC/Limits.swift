@@ -16,6 +16,14 @@ public enum Limits {
   /// a false length prefix must not cost memory.
   public static let assemblyReserveMax = 64 << 10
 
+  /// Bytes of one call's answer that wait to be sent, above which its handler waits with the next message. A quarter
+  /// of what a socket takes at a time; a thousand calls that stream to a slow reader hold 64 MiB.
+  static let unsentBytesMax = 64 << 10
+
+  /// How long a request with one message may take to arrive, however long its deadline is: 12 MiB at 2 Mbit/s. A
+  /// caller that opens streams and leaves them unfinished must not keep them for ever.
+  public static let requestTimeMax = Duration.seconds(60)
+
   /// `grpc-message` after percent-encoding, so that a status with all its parts fits a peer's 16 KiB header list.
   public static let statusMessageBytesMax = 2 << 10
 

@@ -13,9 +13,9 @@ public final class RPCServer: Sendable {
     services: [any ServiceBinding], logger: Logger
   ) {
     let core = ServerCore(
-      router: Router(services), chain: CallChain(interceptors: interceptors),
+      router: Router(services), chain: CallChain(interceptors),
       messageBytesMax: configuration.messageBytesMax, sentMessageBytesMax: configuration.sentMessageBytesMax,
-      logger: logger)
+      requestTimeMax: configuration.requestTimeMax, logger: logger)
     var connection = ConnectionConfiguration()
     connection.http2.concurrentStreamsMax = configuration.concurrentStreamsMax
     connection.http2.headerListBytesMax = configuration.headerListBytesMax

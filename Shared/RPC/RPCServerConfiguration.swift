@@ -14,13 +14,16 @@ public struct RPCServerConfiguration: Sendable {
   public var headerFieldsMax: Int
   /// Calls at a time on one connection; more are refused with REFUSED_STREAM.
   public var concurrentStreamsMax: Int
+  /// How long a request with one message may take to arrive.
+  public var requestTimeMax: Duration
   /// How long a connection without a call is kept.
   public var idleTimeout: Duration
 
   public init(
     host: String, port: Int, threads: Int? = nil, messageBytesMax: Int = Limits.messageBytesMax,
     sentMessageBytesMax: Int = Limits.sentMessageBytesMax, headerListBytesMax: Int = 16 << 10,
-    headerFieldsMax: Int = 100, concurrentStreamsMax: Int = 1_000, idleTimeout: Duration = .seconds(300)
+    headerFieldsMax: Int = 100, concurrentStreamsMax: Int = 1_000,
+    requestTimeMax: Duration = Limits.requestTimeMax, idleTimeout: Duration = .seconds(300)
   ) {
     self.host = host
     self.port = port
@@ -30,6 +33,7 @@ public struct RPCServerConfiguration: Sendable {
     self.headerListBytesMax = headerListBytesMax
     self.headerFieldsMax = headerFieldsMax
     self.concurrentStreamsMax = concurrentStreamsMax
+    self.requestTimeMax = requestTimeMax
     self.idleTimeout = idleTimeout
   }
 }

@@ -4,58 +4,40 @@ internal import Logging
 internal import NIOCore
 internal import Transport
 
-/// What all calls of a server share.
-struct ServerCore: Sendable {
-  let router: Router
-  let chain: CallChain
-  let messageBytesMax: Int
-  let sentMessageBytesMax: Int
-  let logger: Logger
-}
-
-/// Speaks gRPC on the connections of a server. One per connection.
-final class ServerAcceptor: StreamAcceptor {
-  fileprivate let core: ServerCore
-  /// What the messages of unfinished requests on this connection take up.
-  fileprivate var assemblyBytes = 0
-
-  init(core: ServerCore) {
-    self.core = core
-  }
-
-  func accept(_ stream: HTTP2Stream) -> any StreamHandler {
-    ServerCall(stream: stream, acceptor: self)
-  }
-}
-
 /// One call, from its head to its status.
 ///
-///     head ──▶ receiving ──message and end──▶ running ──answer──▶ done
-///       └───────────┴───────── refusal ──────────┴── deadline, reset, lost connection ──▶ done
+///     head ──▶ receiving ──the one message, and end──▶ running ──answer──▶ done
+///       │          └───────── refusal ────────────────────┴── deadline, reset, lost connection ──▶ done
+///       └── requests are a stream ──▶ running
 ///
-/// `done` is final: whatever the handler still returns or throws after it is dropped.
+/// `done` is final: whatever the handler still returns or throws after it is dropped. What only one of the kinds of
+/// calls needs is in `ServerCall+Unary` and `ServerCall+Stream`.
 final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked Sendable {
   // Sendable because every access is on the connection's event loop: NIO calls there, and the handler's task runs on
   // the stream's executor. For the same reason the hot fields go without run-time exclusivity checks.
-  private enum Phase {
+  enum Phase {
     case head
     case receiving
     case running
     case done
   }
 
-  @exclusivity(unchecked) private var phase = Phase.head
-  @exclusivity(unchecked) private var method: BoundMethod?
-  @exclusivity(unchecked) private var context: CallContext?
-  @exclusivity(unchecked) private var assembler: MessageAssembler
-  @exclusivity(unchecked) private var message: [UInt8]?
+  @exclusivity(unchecked) private(set) var phase = Phase.head
+  @exclusivity(unchecked) private(set) var method: BoundMethod?
+  @exclusivity(unchecked) private(set) var context: CallContext?
+  @exclusivity(unchecked) var assembler: MessageAssembler
+  /// The message of a request that has one.
+  @exclusivity(unchecked) var message: [UInt8]?
+  /// What a call needs whose handler reads or writes a stream.
+  @exclusivity(unchecked) var flow: StreamFlow?
+  @exclusivity(unchecked) var isHeadSent = false
   @exclusivity(unchecked) private var heldBytes = 0
   @exclusivity(unchecked) private var task: Task<Void, Never>?
   @exclusivity(unchecked) private var timer: NIOScheduledCallback?
   @exclusivity(unchecked) private var echoesRequestID = false
-  private let stream: HTTP2Stream
+  let stream: HTTP2Stream
   private let acceptor: ServerAcceptor
-  private var core: ServerCore { acceptor.core }
+  var core: ServerCore { acceptor.core }
 
   init(stream: HTTP2Stream, acceptor: ServerAcceptor) {
     self.stream = stream
@@ -81,12 +63,19 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
 
     self.method = method
     echoesRequestID = head.hasRequestID
-    context = CallContext(
-      method: method.descriptor, metadata: Metadata(received: headers), peer: stream.peer, deadline: deadline,
-      requestID: head.hasRequestID ? nil : RequestIdentity.make())
-    phase = .receiving
-    if let timeout = head.timeout { startTimer(timeout) }
-    if isEnd { requestEnded() }
+    let metadata = Metadata(received: headers)
+    let context =
+      head.hasRequestID
+      ? CallContext(method: method.descriptor, metadata: metadata, peer: stream.peer, deadline: deadline)
+      : CallContext(unnamed: method.descriptor, metadata: metadata, peer: stream.peer, deadline: deadline)
+    self.context = context
+    switch (method.handler, method.descriptor.kind) {
+    case (.unary, _), (.streaming, .unary), (.streaming, .serverStreaming):
+      phase = .receiving
+      if isEnd { requestEnded() } else { acceptor.requestBegan(self) }
+    case (.streaming(let answer), .clientStreaming), (.streaming(let answer), .bidirectional):
+      startStream(answer, context, StreamFlow(isRequestDone: isEnd))
+    }
   }
 
   func receivedOversizedHeaders(isEnd: Bool) {
@@ -94,38 +83,36 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   }
 
   func received(data bytes: RawSpan, isEnd: Bool) {
+    if let flow, phase == .running { return receive(bytes, isEnd: isEnd, flow) }
     stream.consumed(bytes.byteCount)
-    guard phase == .receiving else { return }
-    var offset = 0
-    do throws(MessageAssembler.Refusal) {
-      while let next = try assembler.next(in: bytes, from: &offset) {
-        guard message == nil else { return refuse(ServerCall.cardinality) }
-        message = next
-      }
-    } catch {
-      return refuse(RPCError(error), accepted: error == .compressed)
-    }
-    if isEnd { return requestEnded() }
-    // A message that is complete counts too: its sender may leave the stream open for as long as it likes.
-    guard hold(assembler.heldBytes + (message?.count ?? 0)) else {
-      return refuse(RPCError(.resourceExhausted, "too many unfinished messages on this connection"))
-    }
+    if phase == .receiving { receiveMessage(bytes, isEnd: isEnd) }
   }
 
   func received(trailers: HeaderList) {
+    if let flow, phase == .running { return receive(RawSpan(), isEnd: true, flow) }
     if phase == .receiving { requestEnded() }
   }
 
-  private func requestEnded() {
-    guard assembler.isIdle else { return refuse(RPCError(.internal, "the request ends inside a message")) }
-    guard let message else { return refuse(ServerCall.cardinality) }
+  func drained() {
+    flow?.drained()
+  }
+
+  /// The request with its one message is whole, or never will be.
+  func requestEnded() {
+    acceptor.requestEnded(self)
+    guard assembler.isIdle else { return refuse(ServerCall.truncated) }
+    guard let message, let context, let method else { return refuse(RPCError.requestCardinality) }
     self.message = nil
-    _ = hold(0)  // From here on the number of running handlers is the bound.
-    start(message)
+    hold(0)  // From here on the number of running handlers is the bound.
+    switch method.handler {
+    case .unary(let answer): startUnary(answer, context, message)
+    case .streaming(let answer): startStream(answer, context, StreamFlow(message: message))
+    }
   }
 
   /// Keeps the connection's account of unfinished requests; false if it is overdrawn.
-  private func hold(_ bytes: Int) -> Bool {
+  @discardableResult
+  func hold(_ bytes: Int) -> Bool {
     acceptor.assemblyBytes += bytes - heldBytes
     heldBytes = bytes
     return acceptor.assemblyBytes <= Limits.assemblyBytesMax
@@ -133,51 +120,20 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
 
   // MARK: The handler
 
-  private func start(_ message: [UInt8]) {
-    guard let context, let method else { return }
+  /// Starts the handler, which runs up to its first suspension at once.
+  func start(_ run: sending @escaping @isolated(any) () async -> Void) {
     phase = .running
     stream.workBegan()
-    let task = Task.immediate(executorPreference: stream.executor) {
-      await self.run(method, context, message)
-    }
-    if phase == .running { self.task = task }
-  }
-
-  private func run(_ method: BoundMethod, _ context: CallContext, _ message: [UInt8]) async {
-    switch method.handler {
-    case .unary(let answer):
-      do {
-        let response = try await core.chain.run(context, message, answer)
-        succeed(response.message, context)
-      } catch {
-        fail(error, context)
-      }
-    }
-    stream.workEnded()
-  }
-
-  private func succeed(_ response: [UInt8], _ context: CallContext) {
+    let task = Task.immediate(executorPreference: stream.executor, operation: run)
     guard phase == .running else { return }
-    guard response.count <= core.sentMessageBytesMax else {
-      let text = "an answer of \(response.count) bytes exceeds the limit of \(core.sentMessageBytesMax)"
-      return fail(RPCError(.resourceExhausted, text), context)
-    }
-    let trailers = ending(context)
-    guard trailers.violation == nil else {
-      core.logger.error("unsendable trailers", metadata: logMetadata(context, trailers.violation ?? ""))
-      return refuse(RPCError(Failure(.internalError, RPCError.maskedMessage)))
-    }
-    end()
-    stream.send(headers: WireHeaders.responseHead)
-    stream.send(Framing.frame(response))
-    if trailers.isEmpty {
-      stream.finish(trailers: WireHeaders.okTrailers)
-    } else {
-      stream.finish(trailers: StatusTrailers.fields(ofSuccess: trailers))
-    }
+    self.task = task
+    if let deadline = context?.deadline, timer == nil { startTimer(deadline.remaining) }
   }
 
-  private func fail(_ error: any Error, _ context: CallContext) {
+  // MARK: Ends
+
+  /// Ends the call with what the handler threw.
+  func fail(_ error: any Error, _ context: CallContext) {
     switch error {
     case let failure as Failure where failure.kind == .internal:
       core.logger.error("internal failure", metadata: logMetadata(context, "\(failure.code): \(failure.message)"))
@@ -188,27 +144,31 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     refuse(RPCError(thrown: error))
   }
 
-  private func logMetadata(_ context: CallContext, _ error: String) -> Logger.Metadata {
+  func logMetadata(_ context: CallContext, _ error: String) -> Logger.Metadata {
     ["method": "\(context.method)", "request_id": "\(context.requestID)", "error": "\(error)"]
   }
 
   /// What follows the status: the handler's trailers and the caller's correlation id.
-  private func ending(_ context: CallContext) -> Metadata {
+  func ending(_ context: CallContext) -> Metadata {
     var trailers = context.trailers.collected
     if echoesRequestID { trailers.replace("x-request-id", context.requestID) }
     return trailers
   }
 
-  // MARK: Ends
-
-  /// Answers with a status and nothing else. `accepted` adds which encodings would have been understood.
-  private func refuse(_ error: RPCError, accepted: Bool = false) {
+  /// Ends the call with a status other than OK, after what has been sent already. `accepted` adds which encodings
+  /// would have been understood.
+  func refuse(_ error: RPCError, accepted: Bool = false) {
     guard phase != .done else { return }
+    if !isHeadSent, let context, !context.headers.collected.isEmpty {
+      // Headers without a message need a block of their own. Unsendable ones are left out of a failure.
+      try? sendHead(context)
+    }
+    let isWhole = !isHeadSent
     var fields = StatusTrailers.fields(
-      of: error, isWholeAnswer: true, extra: context.map { ending($0) } ?? Metadata())
+      of: error, isWholeAnswer: isWhole, extra: context.map { ending($0) } ?? Metadata())
     if accepted { fields.append("grpc-accept-encoding", "identity") }
     end()
-    stream.send(headers: fields, isEnd: true)
+    if isWhole { stream.send(headers: fields, isEnd: true) } else { stream.finish(trailers: fields) }
     stream.stopPeer()
   }
 
@@ -219,13 +179,47 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     stream.stopPeer()
   }
 
+  /// Ends the call with the status OK, after what has been sent already.
+  func succeed(_ trailers: Metadata) {
+    end()
+    if trailers.isEmpty {
+      stream.finish(trailers: WireHeaders.okTrailers)
+    } else {
+      stream.finish(trailers: StatusTrailers.fields(ofSuccess: trailers))
+    }
+    stream.stopPeer()
+  }
+
+  /// Sends the head in front of the first message. Throws if the handler's headers cannot be sent.
+  func sendHead(_ context: CallContext) throws {
+    guard !isHeadSent else { return }
+    let headers = context.call.takeHeaders()
+    if let violation = headers.violation {
+      core.logger.error("unsendable headers", metadata: logMetadata(context, violation))
+      throw RPCError(Failure(.internalError, RPCError.maskedMessage))
+    }
+    isHeadSent = true
+    if headers.isEmpty {
+      stream.send(headers: WireHeaders.responseHead)
+    } else {
+      var head = WireHeaders.responseFields
+      head.append(contentsOf: headers.fields)
+      stream.send(headers: head)
+    }
+  }
+
+  /// From here on nothing that the handler does has an effect.
   private func end() {
     phase = .done
     timer?.cancel()
     timer = nil
     task = nil
     message = nil
-    _ = hold(0)
+    hold(0)
+    if let flow {
+      self.flow = nil
+      stream.consumed(flow.end())
+    }
   }
 
   func closed(_ reason: StreamClosure) {
@@ -235,20 +229,46 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     running?.cancel()
   }
 
-  // MARK: The deadline
+  // MARK: Time
 
-  private func startTimer(_ timeout: Duration) {
-    let delay = TimeAmount(timeout)
-    timer = try? stream.eventLoop.scheduleCallback(in: delay, handler: self)  // Fails only on a loop that has ended.
+  /// Bounds the wait for a request that did not come at once, by the caller's deadline if that is sooner.
+  func awaitRequest() {
+    guard phase == .receiving, timer == nil else { return }
+    let limit = core.requestTimeMax
+    startTimer(context?.deadline.map { min($0.remaining, limit) } ?? limit)
+  }
+
+  private func startTimer(_ delay: Duration) {
+    // Fails only on a loop that has ended.
+    timer = try? stream.eventLoop.scheduleCallback(in: TimeAmount(max(delay, .zero)), handler: self)
   }
 
   func handleScheduledCallback(eventLoop: some EventLoop) {
+    timer = nil
     guard phase != .done else { return }
+    if let deadline = context?.deadline, deadline.hasPassed { return expire() }
+    guard phase == .receiving else {
+      // The timer was for the request, which has come since.
+      if let deadline = context?.deadline { startTimer(deadline.remaining) }
+      return
+    }
+    refuse(ServerCall.requestTooSlow)
+  }
+
+  private func expire() {
     let running = task
-    refuse(ServerCall.deadlineExceeded)
+    if let flow, flow.unsentBytes > 0 {
+      // The peer is not reading: trailers would wait behind what it does not take.
+      end()
+      stream.reset(.cancel)
+    } else {
+      refuse(ServerCall.deadlineExceeded)
+    }
     running?.cancel()
   }
 
-  private static let deadlineExceeded = RPCError(Failure(.deadlineExceeded, "the deadline has passed"))
-  private static let cardinality = RPCError(.unimplemented, "the method takes exactly one request message")
+  static let deadlineExceeded = RPCError(Failure(.deadlineExceeded, "the deadline has passed"))
+  static let truncated = RPCError(.internal, "the request ends inside a message")
+  static let overdrawn = RPCError(.resourceExhausted, "too many unfinished messages on this connection")
+  static let requestTooSlow = RPCError(.deadlineExceeded, "the request was not complete in time")
 }

@@ -1,18 +1,34 @@
-/// A unary answer, encoded.
-public struct RawResponse: Sendable {
-  public var message: [UInt8]
-
-  public init(message: [UInt8]) {
-    self.message = message
-  }
+/// Work around every call of a server, whatever its kind, before a message is decoded: identity, limits, logs.
+///
+/// The first interceptor of a server is the outermost. It sees no messages. `next` is called at most once and
+/// returns when the handler has; throwing without calling it refuses the call, throwing after it fails the call.
+public protocol ServerInterceptor: Sendable {
+  func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws
 }
 
-/// Work around every call of a server, before the message is decoded: identity, limits, logs.
-///
-/// The first interceptor of a server is the outermost. `next` is called at most once; throwing without calling it
-/// refuses the call.
-public protocol ServerInterceptor: Sendable {
-  func intercept(
-    _ context: CallContext, next: (CallContext) async throws -> RawResponse
-  ) async throws -> RawResponse
+/// An interceptor that never waits. The runtime runs neighbouring filters in one step, which costs a fraction of
+/// what an interceptor around `next` does: whoever does not need to wait should be a filter.
+public protocol ServerFilter: ServerInterceptor {
+  /// Lets the call pass, perhaps with something left in its context, or refuses it by throwing.
+  func admit(_ context: inout CallContext) throws
+
+  /// The call that `admit` let pass is over: called exactly once for each, with what it failed with, if it failed.
+  /// Comes when the handler has ended, however much earlier its caller was told or went away.
+  func finished(_ context: CallContext, _ error: (any Error)?)
+}
+
+extension ServerFilter {
+  public func finished(_ context: CallContext, _ error: (any Error)?) {}
+
+  public func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
+    var context = context
+    try admit(&context)
+    do {
+      try await next(context)
+    } catch {
+      finished(context, error)
+      throw error
+    }
+    finished(context, nil)
+  }
 }

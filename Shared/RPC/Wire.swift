@@ -3,7 +3,10 @@ internal import HTTP2
 /// The header blocks that never change.
 enum WireHeaders {
   /// The head of every answer that carries a message.
-  static let responseHead = StaticHeaders([(":status", "200"), ("content-type", "application/grpc")])
+  static let responseHead = StaticHeaders(responsePairs)
+  /// The same, for a head that has more to say.
+  static let responseFields = HeaderList(responsePairs)
+  private static let responsePairs = [(":status", "200"), ("content-type", "application/grpc")]
   /// The end of a call that succeeded and has nothing to add.
   static let okTrailers = StaticHeaders([("grpc-status", "0")])
   static let unsupportedMediaType = StaticHeaders([(":status", "415")])

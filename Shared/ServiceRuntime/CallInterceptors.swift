@@ -3,7 +3,7 @@ import RPC
 import Telemetry
 
 /// Counts calls and their durations by method and status (names of gRPC's metrics).
-struct CallMetrics: ServerInterceptor {
+struct CallMetrics: ServerFilter {
   static let started = "grpc_server_call_started"
   static let duration = "grpc_server_call_duration_seconds"
 
@@ -12,26 +12,18 @@ struct CallMetrics: ServerInterceptor {
   init(_ metrics: Metrics) {
     self.metrics = metrics
     metrics.describe(Self.started, "Calls that were begun.")
-    metrics.describe(Self.duration, "Time from the whole request to the whole answer.")
+    metrics.describe(Self.duration, "Time from the head of the request to the end of its handler.")
   }
 
-  func intercept(
-    _ context: CallContext, next: (CallContext) async throws -> RawResponse
-  ) async throws -> RawResponse {
-    let method = context.method.description
-    metrics.increment(Self.started, ["grpc_method": method])
-    let begin = ContinuousClock.now
-    var status = StatusCode.ok
-    defer {
-      metrics.observe(
-        Self.duration, ["grpc_method": method, "grpc_status": status.description], begin.duration(to: .now))
-    }
-    do {
-      return try await next(context)
-    } catch {
-      status = Self.status(of: error)
-      throw error
-    }
+  func admit(_ context: inout CallContext) {
+    metrics.increment(Self.started, ["grpc_method": context.method.description])
+  }
+
+  func finished(_ context: CallContext, _ error: (any Error)?) {
+    let status = error.map(Self.status) ?? .ok
+    metrics.observe(
+      Self.duration, ["grpc_method": context.method.description, "grpc_status": status.description],
+      context.started.duration(to: .now))
   }
 
   private static func status(of error: any Error) -> StatusCode {
@@ -43,14 +35,14 @@ struct CallMetrics: ServerInterceptor {
   }
 }
 
-/// Bounds calls whose caller set no deadline, or a longer one than this process is willing to work for
-/// (REQUEST_TIMEOUT_MS). Remote calls and database commands of the call read it.
+/// Bounds unary calls whose caller set no deadline, or a longer one than this process is willing to work for
+/// (REQUEST_TIMEOUT_MS). Remote calls and database commands of the call read it. A stream may be meant to last: only
+/// its caller bounds it.
 struct RequestTimeout: ServerInterceptor {
   let limit: Duration
 
-  func intercept(
-    _ context: CallContext, next: (CallContext) async throws -> RawResponse
-  ) async throws -> RawResponse {
+  func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
+    guard context.method.kind == .unary else { return try await next(context) }
     try await Deadline.$current.withValue(Deadline.soonest(of: limit)) { try await next(context) }
   }
 }

@@ -134,6 +134,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   }
 
   public func channelReadComplete(context: ChannelHandlerContext) {
+    acceptor?.readEnded()
     isReading = false
     flush()
     context.fireChannelReadComplete()
@@ -348,17 +349,27 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       takeEvents(nil)
       guard engine.isAlive else { return endOutput(context) }
       if written == 0 && !hadEvents {
-        guard !resetsToSend.isEmpty else {
+        guard sendResets() else {
           if ending == .flushing { endOutput(context) }
           return
         }
-        for stream in resetsToSend { stream.reset(.noError) }
-        resetsToSend.removeAll()
       }
     }
     isFlushing = false
     scheduleFlush()
   }
+
+  /// Resets the answered streams whose answer is out; false if there is none.
+  private func sendResets() -> Bool {
+    let waiting = resetsToSend
+    resetsToSend = waiting.filter { $0.isOpen && !engine.isAnswerOut($0.slot) }
+    guard resetsToSend.count < waiting.count else { return false }
+    for stream in waiting where stream.isOpen && engine.isAnswerOut(stream.slot) { stream.reset(.noError) }
+    return true
+  }
+
+  /// True while more answers wait to be sent than the connection should hold.
+  var isCongested: Bool { engine.queuedBytes > configuration.queuedBytesMax }
 
   // MARK: Client
 

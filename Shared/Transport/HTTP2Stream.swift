@@ -31,6 +31,9 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   public var peer: String { home.peer }
   public var isOpen: Bool { connection != nil && !isReset }
 
+  /// True while the connection has so many answers to send that further ones should wait.
+  public var isConnectionCongested: Bool { home.isCongested }
+
   /// Sends the head of a response; with `isEnd` it is the whole response.
   public func send(headers: HeaderList, isEnd: Bool = false) {
     attempt { connection throws(HTTP2Failure) in try connection.engine.respond(slot, headers, isEnd: isEnd) }
@@ -72,8 +75,8 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
     }
   }
 
-  /// Tells a peer that is still sending that nobody reads it any more (RFC 9113, 8.1), once the answer has gone out.
-  /// The answer must be a head with `isEnd`.
+  /// Tells a peer that is still sending that nobody reads it any more (RFC 9113, 8.1), once the whole answer has
+  /// gone out. To be called when it has been queued.
   public func stopPeer() {
     guard let connection, !isReset, !isPeerDone else { return }
     connection.resetsToSend.append(self)
@@ -85,8 +88,10 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
     guard count > 0 else { return }
     if let connection {
       connection.engine.consume(slot, count)
-      connection.scheduleFlush()
+    } else {
+      home.engine.consume(count)  // The stream's own window is gone, the connection's is not.
     }
+    home.scheduleFlush()
   }
 
   /// Says that code runs for this stream, which may outlive it: a peer that opens and resets streams must not set

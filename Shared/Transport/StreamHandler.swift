@@ -48,4 +48,10 @@ public enum StreamClosure: Hashable, Sendable {
 /// Makes the handlers for the streams that peers open. One per connection, used on its loop.
 public protocol StreamAcceptor: AnyObject {
   func accept(_ stream: HTTP2Stream) -> any StreamHandler
+  /// What one batch of reads brought has been handed out.
+  func readEnded()
+}
+
+extension StreamAcceptor {
+  public func readEnded() {}
 }

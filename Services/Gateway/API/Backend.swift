@@ -41,6 +41,7 @@ public struct OwnBackend: Backend {
     let context = CallScope.current ?? CallContext(method: method)
     switch handler {
     case .unary(let answer): return try await answer(message, context)
+    case .streaming: throw Failure(.unimplemented, "\(method.name) is a stream")
     }
   }
 }

@@ -200,14 +200,11 @@ struct ServerTests {
     struct Key: CallContextKey { typealias Value = String }
     struct Mark: ServerInterceptor {
       let name: String
-      func intercept(
-        _ context: CallContext, next: (CallContext) async throws -> RawResponse
-      ) async throws -> RawResponse {
+      func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
         var inner = context
         inner[Key.self] = (context[Key.self] ?? "") + name
-        var response = try await next(inner)
-        response.message.append(contentsOf: name.utf8)
-        return response
+        try await next(inner)
+        context.trailers.append("x-mark", name)
       }
     }
     try await Loopback.with(
@@ -217,8 +214,11 @@ struct ServerTests {
         return Array((context[Key.self] ?? "").utf8) + [0x2E]
       }
     ) { loopback in
-      let answer = try await loopback.call([])
-      #expect(answer == Array("ab.ba".utf8))
+      let client = try await RawClient.connect(port: loopback.port)
+      let answer = try await client.call(RawClient.headers(), body: Framing.frame([]))
+      #expect(answer.body == Framing.frame(Array("ab.".utf8)))
+      #expect(answer.trailers.all("x-mark") == ["b", "a"])
+      client.close()
     }
   }
 

@@ -1,0 +1,46 @@
+internal import Kernel
+internal import Logging
+internal import NIOCore
+internal import Transport
+
+/// What all calls of a server share.
+struct ServerCore: Sendable {
+  let router: Router
+  let chain: CallChain
+  let messageBytesMax: Int
+  let sentMessageBytesMax: Int
+  let requestTimeMax: Duration
+  let logger: Logger
+}
+
+/// Speaks gRPC on the connections of a server. One per connection.
+final class ServerAcceptor: StreamAcceptor {
+  let core: ServerCore
+  /// What the messages of unfinished requests on this connection take up.
+  @exclusivity(unchecked) var assemblyBytes = 0
+  /// Calls of the current batch of reads whose request is not complete yet.
+  @exclusivity(unchecked) private var incomplete: [ServerCall] = []
+
+  init(core: ServerCore) {
+    self.core = core
+  }
+
+  func accept(_ stream: HTTP2Stream) -> any StreamHandler {
+    ServerCall(stream: stream, acceptor: self)
+  }
+
+  /// Nearly every request is complete in the batch of reads that began it. Only for others is a timer worth its cost.
+  func requestBegan(_ call: ServerCall) {
+    incomplete.append(call)
+  }
+
+  func requestEnded(_ call: ServerCall) {
+    if incomplete.last === call { incomplete.removeLast() }
+  }
+
+  func readEnded() {
+    guard !incomplete.isEmpty else { return }
+    for call in incomplete { call.awaitRequest() }
+    incomplete.removeAll(keepingCapacity: true)
+  }
+}

@@ -1,0 +1,63 @@
+internal import HTTP2
+internal import Kernel
+
+// Calls with one message each way, and the first half of all calls with one request message.
+
+extension ServerCall {
+  /// Puts the request's only message together.
+  func receiveMessage(_ bytes: RawSpan, isEnd: Bool) {
+    var offset = 0
+    do throws(MessageAssembler.Refusal) {
+      while let next = try assembler.next(in: bytes, from: &offset) {
+        guard message == nil else { return refuse(RPCError.requestCardinality) }
+        message = next
+      }
+    } catch {
+      return refuse(RPCError(error), accepted: error == .compressed)
+    }
+    if isEnd { return requestEnded() }
+    // A message that is complete counts too: its sender may leave the stream open for as long as it likes.
+    guard hold(assembler.heldBytes + (message?.count ?? 0)) else { return refuse(ServerCall.overdrawn) }
+  }
+
+  typealias UnaryAnswer = @Sendable (_ message: [UInt8], _ context: CallContext) async throws -> [UInt8]
+
+  func startUnary(_ answer: @escaping UnaryAnswer, _ context: CallContext, _ message: [UInt8]) {
+    start { [self] in
+      do {
+        var response: [UInt8] = []
+        try await core.chain.run(context) { response = try await answer(message, $0) }
+        succeed(response, context)
+      } catch {
+        fail(error, context)
+      }
+      stream.workEnded()
+    }
+  }
+
+  private func succeed(_ response: [UInt8], _ context: CallContext) {
+    guard phase == .running else { return }
+    guard response.count <= core.sentMessageBytesMax else { return fail(tooLarge(response), context) }
+    let trailers = ending(context)
+    do {
+      try checkSendable(trailers, context)
+      try sendHead(context)
+    } catch {
+      return fail(error, context)
+    }
+    stream.send(Framing.frame(response))
+    succeed(trailers)
+  }
+
+  /// The failure of an answer above the limit.
+  func tooLarge(_ response: [UInt8]) -> RPCError {
+    RPCError(
+      .resourceExhausted, "an answer of \(response.count) bytes exceeds the limit of \(core.sentMessageBytesMax)")
+  }
+
+  func checkSendable(_ trailers: Metadata, _ context: CallContext) throws {
+    guard let violation = trailers.violation else { return }
+    core.logger.error("unsendable trailers", metadata: logMetadata(context, violation))
+    throw RPCError(Failure(.internalError, RPCError.maskedMessage))
+  }
+}
