@@ -6,7 +6,10 @@ import PackageDescription
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -57,7 +60,7 @@ let libraries: [Target] = [
   shared("Kernel", []),
   shared("Messages", ["Kernel", "CProtos", "CProtobufC"]),
   shared("HTTP2", ["CNghttp2", nioCore]),
-  shared("Transport", ["HTTP2", nioCore, nioPosix]),
+  shared("Transport", ["HTTP2", nioCore, nioPosix, nioTLS, nioSSL, x509]),
   shared("RPC", ["Kernel", "Messages", "HTTP2", "Transport", "CZlib", nioCore, nioPosix, log]),
   shared("Stubs", ["Kernel", "Messages", "RPC"]),
   shared("Mongo", ["Kernel", "CMongoc", log]),
@@ -110,7 +113,7 @@ let suites: [Target] = [
   tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "RPC", "Stubs"]),
   tests(
     "RPCTests", in: "Unit/RPC",
-    ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log]),
+    ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log, x509, crypto]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
   tests("ServiceRuntimeTests", in: "Unit/ServiceRuntime", ["Kernel", "ServiceRuntime", "HTTP", "Messages"]),
@@ -180,6 +183,8 @@ let package = Package(
   platforms: [.macOS(.v26)],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-certificates.git", from: "1.20.0"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto.git", "3.12.3"..<"5.0.0"),

@@ -1,5 +1,6 @@
 public import Kernel
 internal import Synchronization
+public import Transport
 
 /// Names a value that an interceptor leaves in a `CallContext` for those behind it.
 public protocol CallContextKey {
@@ -14,25 +15,39 @@ public struct CallContext: Sendable {
   let call: CallRecord
   private var values: [(key: ObjectIdentifier, value: any Sendable)] = []
 
+  /// Of a call that came over no connection of ours; `peer` is for the log.
   public init(
     method: MethodDescriptor, metadata: Metadata = [:], peer: String = "", deadline: Deadline? = nil,
     requestID: String? = nil
   ) {
+    self.init(
+      method: method, metadata: metadata, remote: ConnectionPeer(address: peer), deadline: deadline,
+      requestID: requestID)
+  }
+
+  public init(
+    method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline? = nil,
+    requestID: String? = nil
+  ) {
     call = CallRecord(
-      method: method, metadata: metadata, peer: peer, deadline: deadline,
+      method: method, metadata: metadata, remote: remote, deadline: deadline,
       requestID: requestID ?? RequestIdentity.accepted(metadata["x-request-id"]))
   }
 
   /// The context of a call whose caller sent no `x-request-id`: the id is made when somebody asks for it.
-  init(unnamed method: MethodDescriptor, metadata: Metadata, peer: String, deadline: Deadline?) {
-    call = CallRecord(method: method, metadata: metadata, peer: peer, deadline: deadline, requestID: nil)
+  init(unnamed method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline?) {
+    call = CallRecord(method: method, metadata: metadata, remote: remote, deadline: deadline, requestID: nil)
   }
 
   public var method: MethodDescriptor { call.method }
   /// The request's metadata.
   public var metadata: Metadata { call.metadata }
   /// The other end's address, `host:port`.
-  public var peer: String { call.peer }
+  public var peer: String { call.remote.address }
+  /// The other end of the connection.
+  public var remote: ConnectionPeer { call.remote }
+  /// Who the other end's verified certificate says it is; nil without TLS.
+  public var peerIdentity: PeerIdentity? { call.remote.identity }
   /// When the caller stops waiting; nil if it waits forever.
   public var deadline: Deadline? { call.deadline }
   /// When the call was begun.
@@ -138,15 +153,17 @@ final class CallRecord: Sendable {
 
   let method: MethodDescriptor
   let metadata: Metadata
-  let peer: String
+  let remote: ConnectionPeer
   let deadline: Deadline?
   let started = ContinuousClock.now
   let state: Mutex<State>
 
-  init(method: MethodDescriptor, metadata: Metadata, peer: String, deadline: Deadline?, requestID: String?) {
+  init(
+    method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline?, requestID: String?
+  ) {
     self.method = method
     self.metadata = metadata
-    self.peer = peer
+    self.remote = remote
     self.deadline = deadline
     state = Mutex(State(requestID: requestID))
   }

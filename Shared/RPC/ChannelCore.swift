@@ -125,7 +125,8 @@ final class ChannelCore: ConnectionOwner, @unchecked Sendable {
     var settings = ConnectionConfiguration(idleTimeout: nil)
     settings.handshakeTimeout = timeout
     HTTP2Connector.connect(
-      host: address.host, port: address.port, on: eventLoop, configuration: settings, timeout: timeout
+      host: address.host, port: address.port, on: eventLoop, configuration: settings, timeout: timeout,
+      tls: configuration.tls
     ).whenComplete { result in
       switch result {
       case .success(let connection): self.connected(connection, timeout)

@@ -71,13 +71,15 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
   func open(on connection: HTTP2Connection, authority: String) throws {
     guard case .waiting = phase else { return }
     let stream = try connection.open(
-      headers(authority: authority), body: Framing.frame(request.message), handler: self)
+      headers(authority: authority, isEncrypted: connection.remote.isEncrypted), body: Framing.frame(request.message),
+      handler: self)
     phase = .open(stream)
   }
 
-  private func headers(authority: String) -> HeaderList {
+  private func headers(authority: String, isEncrypted: Bool) -> HeaderList {
     var headers = HeaderList([
-      (":method", "POST"), (":scheme", "http"), (":path", request.method.path), (":authority", authority),
+      (":method", "POST"), (":scheme", isEncrypted ? "https" : "http"), (":path", request.method.path),
+      (":authority", authority),
       ("te", "trailers"), ("content-type", "application/grpc"), ("user-agent", ClientAttempt.userAgent),
     ])
     if let deadline { headers.append("grpc-timeout", Timeout.format(deadline.remaining)) }

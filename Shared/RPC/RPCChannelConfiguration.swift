@@ -1,5 +1,9 @@
+public import Transport
+
 /// How a channel connects and what it takes from servers.
 public struct RPCChannelConfiguration: Sendable {
+  /// Nil connects without TLS (prior knowledge).
+  public var tls: ClientTLS?
   /// The largest answer in bytes. Larger ones are refused from their length prefix.
   public var messageBytesMax: Int
   public var sentMessageBytesMax: Int
@@ -10,10 +14,12 @@ public struct RPCChannelConfiguration: Sendable {
   public var defaultDeadline: Duration?
 
   public init(
-    messageBytesMax: Int = Limits.messageBytesMax, sentMessageBytesMax: Int = Limits.sentMessageBytesMax,
+    tls: ClientTLS? = nil, messageBytesMax: Int = Limits.messageBytesMax,
+    sentMessageBytesMax: Int = Limits.sentMessageBytesMax,
     connectTimeout: Duration = .seconds(5), backoff: ConnectionBackoff = .standard,
     defaultDeadline: Duration? = nil
   ) {
+    self.tls = tls
     self.messageBytesMax = messageBytesMax
     self.sentMessageBytesMax = sentMessageBytesMax
     self.connectTimeout = connectTimeout

@@ -22,7 +22,8 @@ public final class RPCServer: Sendable {
     connection.http2.headerFieldsMax = configuration.headerFieldsMax
     connection.idleTimeout = TimeAmount(configuration.idleTimeout)
     server = HTTP2Server(
-      host: configuration.host, port: configuration.port, threads: configuration.threads, configuration: connection
+      host: configuration.host, port: configuration.port, threads: configuration.threads, configuration: connection,
+      tls: configuration.tls
     ) { _ in ServerAcceptor(core: core) }
   }
 

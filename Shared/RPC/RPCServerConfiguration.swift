@@ -1,8 +1,12 @@
+public import Transport
+
 /// Where a server listens and what it grants its peers.
 public struct RPCServerConfiguration: Sendable {
   public var host: String
   /// 0 takes any free port; `start()` tells which.
   public var port: Int
+  /// Nil serves without TLS (prior knowledge).
+  public var tls: ServerTLS?
   /// Event loops of the server's own; nil shares the process's.
   public var threads: Int?
   /// The largest request message in bytes. Larger ones are refused from their length prefix.
@@ -20,13 +24,14 @@ public struct RPCServerConfiguration: Sendable {
   public var idleTimeout: Duration
 
   public init(
-    host: String, port: Int, threads: Int? = nil, messageBytesMax: Int = Limits.messageBytesMax,
+    host: String, port: Int, tls: ServerTLS? = nil, threads: Int? = nil, messageBytesMax: Int = Limits.messageBytesMax,
     sentMessageBytesMax: Int = Limits.sentMessageBytesMax, headerListBytesMax: Int = 16 << 10,
     headerFieldsMax: Int = 100, concurrentStreamsMax: Int = 1_000,
     requestTimeMax: Duration = Limits.requestTimeMax, idleTimeout: Duration = .seconds(300)
   ) {
     self.host = host
     self.port = port
+    self.tls = tls
     self.threads = threads
     self.messageBytesMax = messageBytesMax
     self.sentMessageBytesMax = sentMessageBytesMax

@@ -66,8 +66,8 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     let metadata = Metadata(received: headers)
     let context =
       head.hasRequestID
-      ? CallContext(method: method.descriptor, metadata: metadata, peer: stream.peer, deadline: deadline)
-      : CallContext(unnamed: method.descriptor, metadata: metadata, peer: stream.peer, deadline: deadline)
+      ? CallContext(method: method.descriptor, metadata: metadata, remote: stream.remote, deadline: deadline)
+      : CallContext(unnamed: method.descriptor, metadata: metadata, remote: stream.remote, deadline: deadline)
     self.context = context
     switch (method.handler, method.descriptor.kind) {
     case (.unary, _), (.streaming, .unary), (.streaming, .serverStreaming):

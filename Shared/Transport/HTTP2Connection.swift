@@ -36,12 +36,16 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   @exclusivity(unchecked) public private(set) var openStreams = 0
 
   public let executor: LoopExecutor
-  public private(set) var peer = ""
+  public private(set) var remote = ConnectionPeer(address: "")  // Without an address until the connection is up.
+  public var peer: String { remote.address }
   private var owner: (any ConnectionOwner)?
   private let configuration: ConnectionConfiguration
   private let makeAcceptor: ((HTTP2Connection) -> any StreamAcceptor)?
   private var acceptor: (any StreamAcceptor)?
 
+  /// What the TLS handshake found out, and when it began; nil without TLS. Set before the channel becomes active.
+  var secured: (identity: PeerIdentity?, since: NIODeadline)?
+  var securing: EventLoopFuture<Void>?  // A client's TLS handshake.
   private var hasPeerSettings = false
   private var isClosing = false
   private var ending: Ending = .none
@@ -151,17 +155,19 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
   private func begin(_ context: ChannelHandlerContext) {
     guard acceptor == nil, watch == nil else { return }
-    peer = context.remoteAddress.map(HTTP2Connection.text) ?? ""
+    remote = ConnectionPeer(
+      address: context.remoteAddress.map(HTTP2Connection.text) ?? "", isEncrypted: secured != nil,
+      identity: secured?.identity)
     acceptor = makeAcceptor?(self)
     lastActivity = .now()
-    let started = NIODeadline.now()
+    let started = secured?.since ?? NIODeadline.now()
     watch = context.eventLoop.scheduleRepeatedTask(
       initialDelay: ConnectionConfiguration.watchPeriod, delay: ConnectionConfiguration.watchPeriod
     ) { [weak self] _ in self?.look(since: started) }
     scheduleFlush()
   }
 
-  private static func text(_ address: SocketAddress) -> String {
+  static func text(_ address: SocketAddress) -> String {
     "\(address.ipAddress ?? "unix"):\(address.port ?? 0)"
   }
 

@@ -1,12 +1,14 @@
-import NIOCore
-import NIOPosix
-import Synchronization
+internal import NIOCore
+internal import NIOPosix
+internal import NIOSSL
+internal import Synchronization
 
-/// Listens for HTTP/2 without TLS (prior knowledge) and gives every connection an acceptor of its own.
+/// Listens for HTTP/2, with TLS or without (prior knowledge), and gives every connection an acceptor of its own.
 public final class HTTP2Server: Sendable {
   private let host: String
   private let port: Int
   private let configuration: ConnectionConfiguration
+  private let tls: ServerTLS?
   private let group: any EventLoopGroup
   private let ownGroup: MultiThreadedEventLoopGroup?
   private let makeAcceptor: @Sendable (HTTP2Connection) -> any StreamAcceptor
@@ -16,11 +18,12 @@ public final class HTTP2Server: Sendable {
   /// With `threads` the server has event loops of its own; nil shares the process's.
   public init(
     host: String, port: Int, threads: Int? = nil, configuration: ConnectionConfiguration = ConnectionConfiguration(),
-    makeAcceptor: @escaping @Sendable (HTTP2Connection) -> any StreamAcceptor
+    tls: ServerTLS? = nil, makeAcceptor: @escaping @Sendable (HTTP2Connection) -> any StreamAcceptor
   ) {
     self.host = host
     self.port = port
     self.configuration = configuration
+    self.tls = tls
     self.makeAcceptor = makeAcceptor
     ownGroup = threads.map { MultiThreadedEventLoopGroup(numberOfThreads: $0) }
     group = ownGroup ?? MultiThreadedEventLoopGroup.singleton
@@ -28,17 +31,34 @@ public final class HTTP2Server: Sendable {
 
   /// Throws `TransportFailure.bind`. Returns where the server can be reached.
   public func start() async throws -> (host: String, port: Int) {
-    let (configuration, makeAcceptor, connections) = (configuration, makeAcceptor, connections)
+    let (configuration, makeAcceptor, connections, tls) = (configuration, makeAcceptor, connections, tls)
     let bound = try await Listener.bind(host: host, port: port, on: group) { channel in
       channel.eventLoop.makeCompletedFuture {
         let connection = try HTTP2Connection(
           eventLoop: channel.eventLoop, configuration: configuration, makeAcceptor: makeAcceptor)
+        if let tls { try Self.secure(channel, connection, tls, timeout: configuration.handshakeTimeout) }
         try channel.pipeline.syncOperations.addHandler(connection)
         connections.add(connection)
       }
     }
     listener.withLock { $0 = bound }
     return (bound.host, bound.port)
+  }
+
+  /// Puts TLS and its gate in front of the connection.
+  private static func secure(
+    _ channel: any Channel, _ connection: HTTP2Connection, _ tls: ServerTLS, timeout: TimeAmount
+  ) throws {
+    guard let context = tls.credentials.snapshot.server else {
+      throw TLSFailure(.certificate, "a server needs a certificate")
+    }
+    let handler = NIOSSLServerHandler(context: context)
+    let gate = TLSGate(handler, tls.credentials, connection, timeout: timeout) { [weak channel] refusal in
+      // Who only looked whether the port is open is no news.
+      guard let refusal, refusal != .closed else { return }
+      tls.refused(channel?.remoteAddress.map(HTTP2Connection.text) ?? "", refusal.description)
+    }
+    try channel.pipeline.syncOperations.addHandlers([handler, gate])
   }
 
   /// Accepts nothing further, lets the peers finish for `limit` at most, and closes everything.

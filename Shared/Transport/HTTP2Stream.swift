@@ -29,6 +29,7 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   public var eventLoop: any EventLoop { home.executor.eventLoop }
   /// The peer's address, `host:port`.
   public var peer: String { home.peer }
+  public var remote: ConnectionPeer { home.remote }
   public var isOpen: Bool { connection != nil && !isReset }
 
   /// True while the connection has so many answers to send that further ones should wait.

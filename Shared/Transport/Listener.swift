@@ -1,5 +1,5 @@
 public import NIOCore
-import NIOPosix
+internal import NIOPosix
 
 /// A listening socket.
 public struct Listener: Sendable {

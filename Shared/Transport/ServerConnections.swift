@@ -1,5 +1,5 @@
-import NIOCore
-import Synchronization
+internal import NIOCore
+internal import Synchronization
 
 /// The HTTP/2 connections that a server has open, so that it can end them in order.
 public final class ServerConnections: Sendable {
