@@ -63,6 +63,7 @@ let libraries: [Target] = [
   shared("Transport", ["HTTP2", nioCore, nioPosix, nioTLS, nioSSL, x509]),
   shared("RPC", ["Kernel", "Messages", "HTTP2", "Transport", "CZlib", nioCore, nioPosix, log]),
   shared("Stubs", ["Kernel", "Messages", "RPC"]),
+  shared("Introspection", ["Kernel", "Messages", "RPC", "Stubs"]),
   shared("Mongo", ["Kernel", "CMongoc", log]),
   shared("Reliability", ["Kernel", "Mongo", "Messages", "RPC", "Stubs", crypto, log]),
   shared("Config", ["Kernel"]),
@@ -114,6 +115,7 @@ let suites: [Target] = [
   tests(
     "RPCTests", in: "Unit/RPC",
     ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log, x509, crypto]),
+  tests("IntrospectionTests", in: "Unit/Introspection", ["Kernel", "Introspection", "Messages", "RPC", "Stubs"]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
   tests("ServiceRuntimeTests", in: "Unit/ServiceRuntime", ["Kernel", "ServiceRuntime", "HTTP", "Messages"]),
