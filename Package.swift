@@ -73,8 +73,8 @@ let libraries: [Target] = [
   shared(
     "ServiceRuntime",
     [
-      "Kernel", "Config", "Telemetry", "RPC", "Transport", "Messages", "Stubs", "Mongo", "Reliability", "Access",
-      "HTTP", argumentParser, log,
+      "Kernel", "Config", "Telemetry", "RPC", "Transport", "Messages", "Stubs", "Introspection", "Mongo",
+      "Reliability", "Access", "HTTP", argumentParser, log,
     ]),
   shared("TestKit", ["Kernel", "Mongo", log]),
 ]

@@ -14,6 +14,11 @@ extern const struct mobo_proto_file mobo_file__google__protobuf__timestamp;
 extern const struct mobo_proto_file mobo_file__google__protobuf__wrappers;
 extern const struct mobo_proto_file mobo_file__grpc__channelz__v1__channelz;
 extern const struct mobo_proto_file mobo_file__grpc__health__v1__health;
+extern const struct mobo_proto_file mobo_file__grpc__reflection__v1__reflection;
+extern const struct mobo_proto_file mobo_file__grpc__reflection__v1alpha__reflection;
+extern const struct mobo_proto_file mobo_file__grpc__testing__empty;
+extern const struct mobo_proto_file mobo_file__grpc__testing__messages;
+extern const struct mobo_proto_file mobo_file__grpc__testing__test;
 extern const struct mobo_proto_file mobo_file__google__protobuf__struct;
 extern const struct mobo_proto_file mobo_file__mobo__audit__v1__audit;
 extern const struct mobo_proto_file mobo_file__mobo__audit__v1__audit_service;
@@ -40,6 +45,11 @@ static const struct mobo_proto_file *const files[] = {
   &mobo_file__google__protobuf__wrappers,
   &mobo_file__grpc__channelz__v1__channelz,
   &mobo_file__grpc__health__v1__health,
+  &mobo_file__grpc__reflection__v1__reflection,
+  &mobo_file__grpc__reflection__v1alpha__reflection,
+  &mobo_file__grpc__testing__empty,
+  &mobo_file__grpc__testing__messages,
+  &mobo_file__grpc__testing__test,
   &mobo_file__google__protobuf__struct,
   &mobo_file__mobo__audit__v1__audit,
   &mobo_file__mobo__audit__v1__audit_service,

@@ -118,13 +118,14 @@ extension Keys {
       requestTimeout.description, shutdownTimeout.description, seedProfile.description, grpcPort.description,
       httpPort.description, adminPort.description, bindAddress.description, advertisedTarget.description,
       identityTarget.description, campaignTarget.description, orderTarget.description, walletTarget.description,
-      auditTarget.description, grpcMessageBytesMax.description, serviceKeysFile.description,
-      tlsCertificateFile.description, tlsKeyFile.description, tlsAuthoritiesFile.description,
-      jwksRefresh.description, authCacheTTL.description, mongoURI.description, mongoDatabase.description,
-      mongoPoolMax.description, mongoPoolMin.description, mongoServerSelectionTimeout.description,
-      mongoSocketTimeout.description, mongoFamily.description, databaseRetryAttempts.description,
-      databaseRetryBase.description, autoMigrate.description, pageSizeDefault.description, pageSizeMax.description,
-      exportRowsMax.description, reportTimeZone.description, rateLimitMultiplier.description,
+      auditTarget.description, grpcMessageBytesMax.description, grpcIntrospection.description,
+      serviceKeysFile.description, tlsCertificateFile.description, tlsKeyFile.description,
+      tlsAuthoritiesFile.description, jwksRefresh.description, authCacheTTL.description, mongoURI.description,
+      mongoDatabase.description, mongoPoolMax.description, mongoPoolMin.description,
+      mongoServerSelectionTimeout.description, mongoSocketTimeout.description, mongoFamily.description,
+      databaseRetryAttempts.description, databaseRetryBase.description, autoMigrate.description,
+      pageSizeDefault.description, pageSizeMax.description, exportRowsMax.description, reportTimeZone.description,
+      rateLimitMultiplier.description,
     ] + identityKeys + orderKeys + moneyKeys
 
   private static let identityKeys: [KeyDescription] = [

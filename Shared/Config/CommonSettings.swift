@@ -15,6 +15,8 @@ public struct CommonSettings: Sendable {
   /// The gRPC name of each service.
   public let targets: [ServiceName: String]
   public let grpcMessageBytesMax: Int
+  /// Whether reflection and channelz answer.
+  public let grpcIntrospection: Bool
   /// Nil refuses internal RPCs to everybody.
   public let serviceKeysFile: String?
   public let stateDirectory: String
@@ -44,6 +46,7 @@ public struct CommonSettings: Sendable {
       .wallet: keys[Keys.walletTarget], .audit: keys[Keys.auditTarget],
     ]
     grpcMessageBytesMax = keys[Keys.grpcMessageBytesMax]
+    grpcIntrospection = keys[Keys.grpcIntrospection]
     serviceKeysFile = keys[Keys.serviceKeysFile]
     stateDirectory = keys[Keys.stateDirectory]
     logLevel = keys[Keys.logLevel]

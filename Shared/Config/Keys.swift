@@ -34,6 +34,9 @@ public enum Keys {
   public static let grpcMessageBytesMax = ConfigurationKey<Int>.integer(
     "GRPC_MAX_MESSAGE_BYTES",
     .dependent { $0.service == .order || $0.service == .gateway ? "12582912" : "4194304" }, 1_024...268_435_456)
+  /// Reflection and channelz. They tell about the process, not about its data; production keeps that to itself.
+  public static let grpcIntrospection = ConfigurationKey<Bool>.flag(
+    "GRPC_INTROSPECTION", .dependent { $0.environment == .production ? "false" : "true" })
 
   // Trust
   public static let serviceKeysFile = ConfigurationKey<String?>.optionalText("SERVICE_KEYS_FILE")

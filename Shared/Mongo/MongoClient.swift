@@ -55,6 +55,12 @@ public final class MongoClient: Sendable {
 
   public var state: ConnectionState { observer.state }
 
+  /// Has `told` called after every change of `state`, from whatever thread sees it; it must neither block nor call
+  /// back. There is one such listener: a second one takes its place.
+  public func onStateChange(_ told: @escaping @Sendable () -> Void) {
+    observer.onChange(told)
+  }
+
   /// Connections open, idle, and calls waiting for one.
   public var poolStatistics: (size: Int, idle: Int, queued: Int) {
     guard let executor = try? executor() else { return (0, 0, 0) }

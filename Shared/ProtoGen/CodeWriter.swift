@@ -38,6 +38,15 @@ struct CodeWriter {
     self.items(of: head + "(", items, ")" + tail)
   }
 
+  /// `head { body }`, broken into lines where it would be too long.
+  mutating func closure(_ indentation: String, _ head: String, _ body: String, _ tail: String) {
+    let oneLine = "\(indentation)\(head) \(body) }\(tail)"
+    guard depth * 2 + oneLine.count > 120 else { return line(oneLine) }
+    line(indentation + head)
+    line(indentation + "  " + body)
+    line(indentation + "}" + tail)
+  }
+
   /// `head[item, item]`, broken like a call.
   mutating func list(_ head: String, _ items: [String]) {
     self.items(of: head + "[", items, "]", lastComma: ",")

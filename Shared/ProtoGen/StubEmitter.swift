@@ -114,14 +114,15 @@ struct StubEmitter {
       out.line("public var serviceName: String { \(service.swiftName)Methods.service }")
       out.line()
       try out.block("public init(_ handlers: some \(service.swiftName)Handlers)") { out throws(GenerationFailure) in
-        let bound = service.methods.map { method in
+        out.line("methods = [")
+        for method in service.methods {
           let name = SwiftNames.method(method.name)
           let shape = method.kind == .unary ? "BoundMethod" : "BoundMethod.\(method.kind)"
-          let arguments = method.kind.streamsResponses ? "$0, $1, $2" : "$0, $1"
-          return "\(shape)(\(service.swiftName)Methods.\(name)) { try await handlers.\(name)(\(arguments)) }"
+          let head = "\(shape)(\(service.swiftName)Methods.\(name)) {"
+          let body = "try await handlers.\(name)(\(method.kind.streamsResponses ? "$0, $1, $2" : "$0, $1"))"
+          let comma = service.methods.count > 1 ? "," : ""
+          out.closure("  ", head, body, comma)
         }
-        out.line("methods = [")
-        for method in bound { out.line("  \(method)\(bound.count > 1 ? "," : "")") }
         out.line("]")
       }
     }
@@ -133,7 +134,7 @@ struct StubEmitter {
       out.line("private let channel: RPCChannel")
       out.line()
       out.line("public init(_ channel: RPCChannel) { self.channel = channel }")
-      for method in service.methods {
+      for method in service.methods where method.kind == .unary {
         out.line()
         out.doc(method.doc)
         try emitClientMethod(method, of: service, to: &out)

@@ -1,3 +1,4 @@
+import Introspection
 import Kernel
 import Mongo
 import Synchronization
@@ -9,21 +10,48 @@ final class HealthState: Sendable {
     var isDraining = false
   }
 
+  /// For `grpc.health.v1`: kept up to date with everything that this object knows.
+  let statuses = HealthStatuses()
+
   private let state = Mutex(State())
+  /// Held while the statuses are worked out and told, so that of two changes the later one has the last word.
+  private let telling = Mutex(())
+  /// The full names of the services that the process has.
+  private let services: [String]
   /// Nil for a process without a database.
   private let database: MongoClient?
   private let dependencies: (@Sendable () async -> [String: String])?
 
-  init(database: MongoClient?, dependencies: (@Sendable () async -> [String: String])?) {
+  init(
+    services: [String] = [], database: MongoClient?, dependencies: (@Sendable () async -> [String: String])?
+  ) {
+    self.services = services
     self.database = database
     self.dependencies = dependencies
+    tell()
+    database?.onStateChange { [weak self] in self?.tell() }
   }
 
   /// Everything is up, the schema is the expected one.
-  func started() { state.withLock { $0.isStarted = true } }
+  func started() {
+    state.withLock { $0.isStarted = true }
+    tell()
+  }
 
   /// From now on nobody should send new work here.
-  func beginDrain() { state.withLock { $0.isDraining = true } }
+  func beginDrain() {
+    state.withLock { $0.isDraining = true }
+    tell()
+  }
+
+  /// Says the statuses anew, after anything they follow from has changed.
+  private func tell() {
+    telling.withLock { _ in
+      let status: HealthStatuses.Status = isServing ? .serving : .notServing
+      let names = [""] + services
+      statuses.update(Dictionary(names.map { ($0, status) }, uniquingKeysWith: { first, _ in first }))
+    }
+  }
 
   var isDatabaseConnected: Bool { database.map { $0.state == .connected } ?? true }
 

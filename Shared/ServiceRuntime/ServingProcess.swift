@@ -1,6 +1,7 @@
 import Access
 import Config
 import HTTP
+import Introspection
 import Kernel
 import Logging
 import Mongo
@@ -109,11 +110,15 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>
   ) async throws -> Running {
     let common = configured.common
-    let health = HealthState(database: host.client, dependencies: assembly.dependencies)
+    let services = services(assembly)
+    let health = HealthState(
+      services: services.map(\.serviceName) + [HealthMethods.service], database: host.client,
+      dependencies: assembly.dependencies)
     let rpc = RPCServer(
       RPCServerConfiguration(
         host: common.bindAddress, port: common.grpcPort, messageBytesMax: common.grpcMessageBytesMax),
-      interceptors: interceptors(assembly, host), services: services(assembly, health), logger: logger)
+      interceptors: interceptors(assembly, host),
+      services: services + [HealthBinding(HealthService(health.statuses))], logger: logger)
     let routes = adminRoutes(health, host.client)
     let admin = HTTPServer(
       configuration: HTTPServerConfiguration(host: common.bindAddress, port: common.adminPort), handler: routes,
@@ -157,9 +162,11 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     ]
   }
 
-  private func services(_ assembly: ServiceAssembly, _ health: HealthState) -> [any ServiceBinding] {
-    let names = Set(assembly.services.map(\.serviceName) + [HealthMethods.service])
-    return assembly.services + [HealthBinding(HealthService(health: health, names: names))]
+  /// Health is not among them: what it tells of is these.
+  private func services(_ assembly: ServiceAssembly) -> [any ServiceBinding] {
+    guard configured.common.grpcIntrospection else { return assembly.services }
+    let names = assembly.services.map(\.serviceName) + [HealthMethods.service]
+    return assembly.services + ReflectionService.bindings(for: names)
   }
 
   private func adminRoutes(_ health: HealthState, _ client: MongoClient?) -> AdminRoutes {
@@ -184,8 +191,8 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
       logger.critical("the process did not end in time and is cut off")
       _exit(ProcessExit.software.rawValue)
     }
-    running.health.beginDrain()
     let limit = max(deadline.remaining, .zero)
+    await tellWatchers(running.health, within: min(limit, Self.watchersGrace))
     async let publicDrain: Void? = running.http?.shutdownGracefully(within: limit)
     await running.rpc.shutdownGracefully(within: limit)
     _ = await publicDrain
@@ -197,6 +204,22 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     watchdog.cancel()
     logger.info("stopped")
   }
+
+  /// Who watches our health hears NOT_SERVING before the connections are told to go (PLATFORM 1.1), unless it does not
+  /// read what it is sent.
+  private func tellWatchers(_ health: HealthState, within limit: Duration) async {
+    health.beginDrain()
+    health.statuses.endWatches()
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await health.statuses.waitForWatches() }
+      group.addTask { try? await Task.sleep(for: limit, clock: .continuous) }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  /// How long a watcher may take to read one message.
+  private static var watchersGrace: Duration { .seconds(1) }
 
   /// What ending may take beyond the drain: background tasks that finish a step, the database's own closing.
   private static var stopGrace: Duration { .seconds(10) }

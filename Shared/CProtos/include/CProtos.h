@@ -14,6 +14,11 @@
 #include "google/protobuf/wrappers.pb-c.h"
 #include "grpc/channelz/v1/channelz.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
+#include "grpc/reflection/v1/reflection.pb-c.h"
+#include "grpc/reflection/v1alpha/reflection.pb-c.h"
+#include "grpc/testing/empty.pb-c.h"
+#include "grpc/testing/messages.pb-c.h"
+#include "grpc/testing/test.pb-c.h"
 #include "google/protobuf/struct.pb-c.h"
 #include "mobo/audit/v1/audit.pb-c.h"
 #include "mobo/audit/v1/audit_service.pb-c.h"
@@ -242,6 +247,102 @@ static inline const ProtobufCMessageDescriptor *mobo_grpc__health__v1__health_li
 }
 static inline const ProtobufCMessageDescriptor *mobo_grpc__health__v1__health_list_response__statuses_entry__descriptor(void) {
   return &grpc__health__v1__health_list_response__statuses_entry__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1__server_reflection_request__descriptor(void) {
+  return &grpc__reflection__v1__server_reflection_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1__extension_request__descriptor(void) {
+  return &grpc__reflection__v1__extension_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1__server_reflection_response__descriptor(void) {
+  return &grpc__reflection__v1__server_reflection_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1__file_descriptor_response__descriptor(void) {
+  return &grpc__reflection__v1__file_descriptor_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1__extension_number_response__descriptor(void) {
+  return &grpc__reflection__v1__extension_number_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1__list_service_response__descriptor(void) {
+  return &grpc__reflection__v1__list_service_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1__service_response__descriptor(void) {
+  return &grpc__reflection__v1__service_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1__error_response__descriptor(void) {
+  return &grpc__reflection__v1__error_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1alpha__server_reflection_request__descriptor(void) {
+  return &grpc__reflection__v1alpha__server_reflection_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1alpha__extension_request__descriptor(void) {
+  return &grpc__reflection__v1alpha__extension_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1alpha__server_reflection_response__descriptor(void) {
+  return &grpc__reflection__v1alpha__server_reflection_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1alpha__file_descriptor_response__descriptor(void) {
+  return &grpc__reflection__v1alpha__file_descriptor_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1alpha__extension_number_response__descriptor(void) {
+  return &grpc__reflection__v1alpha__extension_number_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1alpha__list_service_response__descriptor(void) {
+  return &grpc__reflection__v1alpha__list_service_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1alpha__service_response__descriptor(void) {
+  return &grpc__reflection__v1alpha__service_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__reflection__v1alpha__error_response__descriptor(void) {
+  return &grpc__reflection__v1alpha__error_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__empty__descriptor(void) {
+  return &grpc__testing__empty__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__bool_value__descriptor(void) {
+  return &grpc__testing__bool_value__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__payload__descriptor(void) {
+  return &grpc__testing__payload__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__echo_status__descriptor(void) {
+  return &grpc__testing__echo_status__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__simple_request__descriptor(void) {
+  return &grpc__testing__simple_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__simple_response__descriptor(void) {
+  return &grpc__testing__simple_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__streaming_input_call_request__descriptor(void) {
+  return &grpc__testing__streaming_input_call_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__streaming_input_call_response__descriptor(void) {
+  return &grpc__testing__streaming_input_call_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__response_parameters__descriptor(void) {
+  return &grpc__testing__response_parameters__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__streaming_output_call_request__descriptor(void) {
+  return &grpc__testing__streaming_output_call_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__streaming_output_call_response__descriptor(void) {
+  return &grpc__testing__streaming_output_call_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__reconnect_params__descriptor(void) {
+  return &grpc__testing__reconnect_params__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__reconnect_info__descriptor(void) {
+  return &grpc__testing__reconnect_info__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__test_orca_report__descriptor(void) {
+  return &grpc__testing__test_orca_report__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__test_orca_report__request_cost_entry__descriptor(void) {
+  return &grpc__testing__test_orca_report__request_cost_entry__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_grpc__testing__test_orca_report__utilization_entry__descriptor(void) {
+  return &grpc__testing__test_orca_report__utilization_entry__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *mobo_google__protobuf__struct__descriptor(void) {
   return &google__protobuf__struct__descriptor;

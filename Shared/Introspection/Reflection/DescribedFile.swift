@@ -1,4 +1,4 @@
-import Messages
+internal import Messages
 
 /// What a proto file declares, read from its descriptor (google/protobuf/descriptor.proto has the field numbers).
 struct DescribedFile {

@@ -1,5 +1,5 @@
-import Messages
-import RPC
+internal import Messages
+internal import RPC
 
 /// A question of `grpc.reflection`, whatever its version.
 enum ReflectionQuestion: Equatable {

@@ -15,6 +15,15 @@ public enum GrpcChannelzV1 {}
 /// The types of `grpc.health.v1`.
 public enum GrpcHealthV1 {}
 
+/// The types of `grpc.reflection.v1`.
+public enum GrpcReflectionV1 {}
+
+/// The types of `grpc.reflection.v1alpha`.
+public enum GrpcReflectionV1alpha {}
+
+/// The types of `grpc.testing`.
+public enum GrpcTesting {}
+
 /// The types of `mobo.audit.v1`.
 public enum AuditV1 {}
 

@@ -9,6 +9,7 @@ final class TopologyObserver: Sendable {
     var hasBeenConnected = false
     var isClosing = false
     var lastError = ""
+    var told: (@Sendable () -> Void)?
   }
 
   private let observed = Mutex(Observed())
@@ -23,25 +24,41 @@ final class TopologyObserver: Sendable {
   /// What the last failed heartbeat said; empty if none failed.
   var lastError: String { observed.withLock { $0.lastError } }
 
+  func onChange(_ told: @escaping @Sendable () -> Void) {
+    observed.withLock { $0.told = told }
+  }
+
   func isConnecting() {
-    observed.withLock { if $0.state == .disconnected { $0.state = .connecting } }
+    change { if $0.state == .disconnected { $0.state = .connecting } }
   }
 
   /// A start that failed.
   func gaveUp() {
-    observed.withLock { if $0.state == .connecting { $0.state = .disconnected } }
+    change { if $0.state == .connecting { $0.state = .disconnected } }
   }
 
   /// From now on a lost server is intended.
   func isClosing() {
-    observed.withLock {
+    change {
       $0.isClosing = true
       $0.state = .disconnecting
     }
   }
 
   func isClosed() {
-    observed.withLock { $0.state = .disconnected }
+    change { $0.state = .disconnected }
+  }
+
+  /// Tells the listener if the state is another one now. Returns what was observed before, nil if it is the same.
+  @discardableResult
+  private func change(_ edit: (inout Observed) -> Void) -> Observed? {
+    let before = observed.withLock { observed -> Observed? in
+      let before = observed
+      edit(&observed)
+      return observed.state == before.state ? nil : before
+    }
+    before?.told?()
+    return before
   }
 
   /// Installs the callbacks; their context must be this object.
@@ -62,9 +79,8 @@ final class TopologyObserver: Sendable {
   }
 
   private func topologyChanged(writable: Bool, type: String) {
-    let before = observed.withLock { observed -> Observed? in
-      guard !observed.isClosing else { return nil }
-      let before = observed
+    let before = change { observed in
+      guard !observed.isClosing else { return }
       if writable {
         observed.state = .connected
         observed.hasBeenConnected = true
@@ -72,7 +88,6 @@ final class TopologyObserver: Sendable {
       } else if observed.state == .connected {
         observed.state = .disconnected
       }
-      return observed.state == before.state ? nil : before
     }
     guard let before else { return }
     let metadata: Logger.Metadata = ["topology": "\(type)"]

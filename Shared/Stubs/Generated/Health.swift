@@ -14,6 +14,13 @@ public protocol HealthHandlers: Sendable {
   func list(
     _ request: GrpcHealthV1.HealthListRequest, _ context: CallContext
   ) async throws -> GrpcHealthV1.HealthListResponse
+
+  /// Tells the status at once and then every change of it, until the caller goes away or the process ends.
+  /// A service that this process does not have is SERVICE_UNKNOWN, and the stream stays open all the same.
+  func watch(
+    _ request: GrpcHealthV1.HealthCheckRequest, _ context: CallContext,
+    _ responses: ResponseWriter<GrpcHealthV1.HealthCheckResponse>
+  ) async throws
 }
 
 /// The methods of `grpc.health.v1.Health`, as its proto declares them.
@@ -28,7 +35,11 @@ public enum HealthMethods {
     service: service, name: "List",
     rules: MethodRules(isPublic: true))
 
-  public static let all: [MethodDescriptor] = [check, list]
+  public static let watch = MethodDescriptor(
+    service: service, name: "Watch", kind: .serverStreaming,
+    rules: MethodRules(isPublic: true))
+
+  public static let all: [MethodDescriptor] = [check, list, watch]
 }
 
 /// Registers an implementation of `grpc.health.v1.Health`: requests reach it decoded and validated.
@@ -41,6 +52,7 @@ public struct HealthBinding: ServiceBinding {
     methods = [
       BoundMethod(HealthMethods.check) { try await handlers.check($0, $1) },
       BoundMethod(HealthMethods.list) { try await handlers.list($0, $1) },
+      BoundMethod.serverStreaming(HealthMethods.watch) { try await handlers.watch($0, $1, $2) },
     ]
   }
 }

@@ -12,8 +12,10 @@ static const char bytes[] =
   "\023\012\017SERVICE_UNKNOWN\020\003\042\023\012\021HealthListRequest\042\304\001\012\022HealthListRe"
   "sponse\022L\012\010statuses\030\001 \003(\01320.grpc.health.v1.HealthListResponse.StatusesEntryR\010"
   "statuses\032`\012\015StatusesEntry\022\020\012\003key\030\001 \001(\011R\003key\0229\012\005value\030"
-  "\002 \001(\0132#.grpc.health.v1.HealthCheckResponseR\005value:\0028\0012\251\001\012\006Health\022P\012"
+  "\002 \001(\0132#.grpc.health.v1.HealthCheckResponseR\005value:\0028\0012\375\001\012\006Health\022P\012"
   "\005Check\022\042.grpc.health.v1.HealthCheckRequest\032#.grpc.health.v1.HealthCheckResponse\022M\012"
-  "\004List\022!.grpc.health.v1.HealthListRequest\032\042.grpc.health.v1.HealthListResponseb\006proto3";
+  "\004List\022!.grpc.health.v1.HealthListRequest\032\042.grpc.health.v1.HealthListResponse\022R\012\005"
+  "Watch\022\042.grpc.health.v1.HealthCheckRequest\032#.grpc.health.v1.HealthCheckResponse0\001b\006pro"
+  "to3";
 const struct mobo_proto_file mobo_file__grpc__health__v1__health = {
   "grpc/health/v1/health.proto", (const unsigned char *)bytes, sizeof bytes - 1};
