@@ -155,9 +155,9 @@ struct StubEmitter {
     let body =
       switch method.kind {
       case .unary: [String]()
-      case .clientStreaming: ["_ body: @Sendable (\(writer)) async throws -> Void"]
-      case .serverStreaming: ["_ body: @Sendable (\(reader)) async throws -> R"]
-      case .bidirectional: ["_ body: @Sendable (\(writer), \(reader)) async throws -> R"]
+      case .clientStreaming: ["_ body: (\(writer)) async throws -> Void"]
+      case .serverStreaming: ["_ body: (\(reader)) async throws -> R"]
+      case .bidirectional: ["_ body: (\(writer), \(reader)) async throws -> R"]
       }
     let generic = method.kind.streamsResponses ? "<R: Sendable>" : ""
     let returns = method.kind.streamsResponses ? "R" : types.output

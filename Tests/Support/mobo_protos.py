@@ -28,6 +28,9 @@ def compiled():
 
         google.__path__.append(f"{_folder.name}/google")
         grpc.__path__.append(f"{_folder.name}/grpc")
+        # grpcio gives the package of its reflection a second name, which would hide ours.
+        if reflection := sys.modules.get("grpc.reflection"):
+            reflection.__path__.append(f"{_folder.name}/grpc/reflection")
         sys.path.insert(0, _folder.name)
     return _folder.name
 

@@ -1,0 +1,300 @@
+"""Health, reflection and channelz of a real process, asked by the stock packages of gRPC."""
+
+import pathlib
+import queue
+import tempfile
+import threading
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from grpc_channelz.v1 import channelz_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import proto_reflection_descriptor_database, reflection_pb2, reflection_pb2_grpc
+
+from mobo_deployment import Deployment
+from mobo_protos import ROOT, load
+
+TIMEOUT = 20
+WALLET = {"mobo.wallet.v1.WalletService", "mobo.wallet.v1.WalletInternalService"}
+INFRASTRUCTURE = {
+    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+Status = health_pb2.HealthCheckResponse
+
+
+@pytest.fixture(scope="module")
+def running(mongodb_uri):
+    """Wallet alone: infrastructure needs nobody else."""
+    deployment = Deployment(mongodb_uri)
+    try:
+        deployment["wallet"].start()
+        yield deployment
+    finally:
+        codes = deployment.close()
+    assert codes == {"wallet": 0}
+
+
+@pytest.fixture(scope="module")
+def channel(running):
+    with running.channel("wallet") as channel:
+        yield channel
+
+
+def refusal(call):
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return caught.value.code()
+
+
+# --- The protos are the public ones ---
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Our files by name, as the stock compiler describes them."""
+    from grpc_tools import protoc
+
+    names = sorted(str(path.relative_to(ROOT / "Proto")) for path in (ROOT / "Proto").rglob("*.proto"))
+    own = pathlib.Path(protoc.__file__).parent / "_proto"
+    with tempfile.TemporaryDirectory() as folder:
+        output = f"{folder}/set"
+        arguments = [f"-I{ROOT / 'Proto'}", f"-I{own}", "--include_imports", f"--descriptor_set_out={output}"]
+        assert protoc.main(["protoc", *arguments, *names]) == 0
+        files = descriptor_pb2.FileDescriptorSet.FromString(pathlib.Path(output).read_bytes()).file
+    return {file.name: file for file in files}
+
+
+def shape(file):
+    """Everything that decides over the wire: names, numbers, types, methods."""
+    found = {}
+
+    def field(one):
+        return one.name, one.number, one.type, one.label, one.type_name, one.oneof_index, one.HasField("oneof_index")
+
+    def enum(one, scope):
+        found[f"{scope}.{one.name}"] = [(value.name, value.number) for value in one.value]
+
+    def message(one, scope):
+        name = f"{scope}.{one.name}"
+        found[name] = sorted(field(each) for each in one.field), [each.name for each in one.oneof_decl]
+        for nested in one.nested_type:
+            message(nested, name)
+        for nested in one.enum_type:
+            enum(nested, name)
+
+    for one in file.message_type:
+        message(one, file.package)
+    for one in file.enum_type:
+        enum(one, file.package)
+    for service in file.service:
+        found[f"{file.package}.{service.name}"] = sorted(
+            (one.name, one.input_type, one.output_type, one.client_streaming, one.server_streaming)
+            for one in service.method)
+    return found
+
+
+@pytest.mark.parametrize("name, public", [
+    ("grpc/health/v1/health.proto", health_pb2),
+    ("grpc/reflection/v1alpha/reflection.proto", reflection_pb2),
+    ("grpc/channelz/v1/channelz.proto", channelz_pb2),
+])
+def test_public_protos_have_their_public_shape(compiled, name, public):
+    theirs = descriptor_pb2.FileDescriptorProto()
+    public.DESCRIPTOR.CopyToProto(theirs)
+    assert shape(compiled[name]) == shape(theirs)
+
+
+def test_both_versions_of_reflection_have_one_shape(compiled):
+    older = compiled["grpc/reflection/v1alpha/reflection.proto"]
+    newer = compiled["grpc/reflection/v1/reflection.proto"]
+    renamed = repr(shape(older)).replace("v1alpha", "v1")
+    assert renamed == repr(shape(newer))
+
+
+# --- Health ---
+
+
+@pytest.fixture(scope="module")
+def health(channel):
+    return health_pb2_grpc.HealthStub(channel)
+
+
+def ask(service=""):
+    return health_pb2.HealthCheckRequest(service=service)
+
+
+class Watch:
+    """A watch whose answers arrive one by one."""
+
+    def __init__(self, stub, service=""):
+        self.call = stub.Watch(ask(service))
+        self.answers = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        try:
+            for answer in self.call:
+                self.answers.put(answer.status)
+        except grpc.RpcError as error:
+            self.answers.put(error.code())
+
+    def next(self):
+        return self.answers.get(timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("service", ["", *sorted(WALLET | INFRASTRUCTURE)])
+def test_every_service_is_serving(health, service):
+    assert health.Check(ask(service), timeout=TIMEOUT).status == Status.SERVING
+
+
+def test_an_unknown_service_is_not_found(health):
+    assert refusal(lambda: health.Check(ask("mobo.none.v1.None"), timeout=TIMEOUT)) == grpc.StatusCode.NOT_FOUND
+
+
+def test_the_list_has_every_service(health):
+    statuses = health.List(health_pb2.HealthListRequest(), timeout=TIMEOUT).statuses
+    assert {"", *WALLET, *INFRASTRUCTURE} <= set(statuses)
+    assert {answer.status for answer in statuses.values()} == {Status.SERVING}
+
+
+def test_a_watch_of_an_unknown_service_stays_open(health):
+    watch = Watch(health, "mobo.none.v1.None")
+    assert watch.next() == Status.SERVICE_UNKNOWN
+    assert watch.call.is_active()
+    watch.call.cancel()
+    assert watch.next() == grpc.StatusCode.CANCELLED
+
+
+def test_watchers_hear_of_a_drain_before_their_connection_is_told_to_go(mongodb_uri):
+    deployment = Deployment(mongodb_uri)
+    try:
+        deployment["wallet"].start()
+        with deployment.channel("wallet") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            watches = [Watch(stub, service) for service in ("", *WALLET)]
+            assert [watch.next() for watch in watches] == [Status.SERVING] * 3
+            assert deployment["wallet"].stop() == 0
+            assert [watch.next() for watch in watches] == [Status.NOT_SERVING] * 3
+            assert {watch.next() for watch in watches} == {grpc.StatusCode.UNAVAILABLE}
+    finally:
+        deployment.close()
+
+
+# --- Reflection ---
+
+
+@pytest.fixture(scope="module")
+def reflected(channel):
+    return proto_reflection_descriptor_database.ProtoReflectionDescriptorDatabase(channel)
+
+
+@pytest.fixture(scope="module")
+def v1():
+    return load("grpc.reflection.v1.reflection_pb2")
+
+
+def converse(stub, requests):
+    return list(stub.ServerReflectionInfo(iter(requests), timeout=TIMEOUT))
+
+
+def files_of(answer):
+    return [
+        descriptor_pb2.FileDescriptorProto.FromString(one)
+        for one in answer.file_descriptor_response.file_descriptor_proto]
+
+
+def test_every_service_of_the_process_is_listed(reflected):
+    assert set(reflected.get_services()) >= WALLET | INFRASTRUCTURE
+
+
+def test_every_file_of_every_service_builds(reflected):
+    pool = descriptor_pool.DescriptorPool(reflected)
+    for name in reflected.get_services():
+        service = pool.FindServiceByName(name)
+        for method in service.methods:
+            assert message_factory.GetMessageClass(method.input_type) is not None
+            assert message_factory.GetMessageClass(method.output_type) is not None
+
+
+def test_a_method_is_called_with_what_reflection_told(reflected, channel):
+    pool = descriptor_pool.DescriptorPool(reflected)
+    method = pool.FindServiceByName("grpc.health.v1.Health").FindMethodByName("Check")
+    request, response = (message_factory.GetMessageClass(one) for one in (method.input_type, method.output_type))
+    call = channel.unary_unary("/grpc.health.v1.Health/Check", request.SerializeToString, response.FromString)
+    assert call(request(), timeout=TIMEOUT).status == Status.SERVING
+
+
+def test_files_are_what_the_stock_compiler_makes_of_the_protos(reflected, compiled):
+    for name in ("mobo/wallet/v1/wallet_service.proto", "mobo/common/v1/rules.proto", "grpc/health/v1/health.proto"):
+        # The compilers differ in whether they spell out a default; the wire does not know.
+        assert shape(reflected.FindFileByName(name)) == shape(compiled[name])
+
+
+def test_options_of_our_own_are_kept(reflected):
+    file = reflected.FindFileByName("mobo/wallet/v1/wallet_service.proto")
+    assert all(method.HasField("options") for service in file.service for method in service.method)
+    assert not file.HasField("source_code_info")
+
+
+def test_extensions_are_found(reflected, channel):
+    options = "google.protobuf.MethodOptions"
+    assert list(reflected.FindAllExtensionNumbers(options)) == [50001]
+    wanted = reflection_pb2.ExtensionRequest(containing_type=options, extension_number=50001)
+    [answer] = converse(
+        reflection_pb2_grpc.ServerReflectionStub(channel),
+        [reflection_pb2.ServerReflectionRequest(file_containing_extension=wanted)])
+    assert files_of(answer)[0].name == "mobo/common/v1/rules.proto"
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_one_stream_answers_many_questions_and_outlives_refusals(channel, v1, version):
+    if version == "v1":
+        pb2, stub = v1, load("grpc.reflection.v1.reflection_pb2_grpc").ServerReflectionStub(channel)
+    else:
+        pb2, stub = reflection_pb2, reflection_pb2_grpc.ServerReflectionStub(channel)
+    requests = [
+        pb2.ServerReflectionRequest(host="some.host", file_by_filename="mobo/wallet/v1/wallet.proto"),
+        pb2.ServerReflectionRequest(file_by_filename="no/such.proto"),
+        pb2.ServerReflectionRequest(file_containing_symbol="mobo.wallet.v1.WalletService.Deposit"),
+        pb2.ServerReflectionRequest(file_containing_symbol="mobo.order.v1.OrderService"),
+        pb2.ServerReflectionRequest(
+            file_containing_extension=pb2.ExtensionRequest(containing_type="mobo.none", extension_number=1)),
+        pb2.ServerReflectionRequest(all_extension_numbers_of_type="mobo.none"),
+        pb2.ServerReflectionRequest(all_extension_numbers_of_type="mobo.wallet.v1.Wallet"),
+        pb2.ServerReflectionRequest(host=" spaces are kept "),
+        pb2.ServerReflectionRequest(list_services="*"),
+    ]
+    answers = converse(stub, requests)
+    assert [answer.original_request for answer in answers] == requests
+    assert [answer.valid_host for answer in answers] == [request.host for request in requests]
+    kinds = [answer.WhichOneof("message_response") for answer in answers]
+    file, error = "file_descriptor_response", "error_response"
+    assert kinds == [
+        file, error, file, error, error, error, "all_extension_numbers_response", error, "list_services_response"]
+    codes = [answer.error_response.error_code for answer in answers if answer.HasField("error_response")]
+    assert codes == [grpc.StatusCode.NOT_FOUND.value[0]] * 4 + [grpc.StatusCode.INVALID_ARGUMENT.value[0]]
+
+
+def test_a_file_comes_with_everything_it_imports(channel, v1):
+    stub = load("grpc.reflection.v1.reflection_pb2_grpc").ServerReflectionStub(channel)
+    name = "mobo/wallet/v1/wallet_service.proto"
+    [answer] = converse(stub, [v1.ServerReflectionRequest(file_by_filename=name)])
+    files = files_of(answer)
+    names = {file.name for file in files}
+    assert files[0].name == name
+    assert {imported for file in files for imported in file.dependency} <= names
+    assert {"google/protobuf/descriptor.proto", "google/protobuf/timestamp.proto"} <= names
+
+
+def test_what_is_asked_for_is_switched_off_by_configuration(mongodb_uri):
+    deployment = Deployment(mongodb_uri, extra={"GRPC_INTROSPECTION": "false"})
+    try:
+        deployment["wallet"].start()
+        with deployment.channel("wallet") as channel:
+            stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+            request = reflection_pb2.ServerReflectionRequest(list_services="")
+            assert refusal(lambda: converse(stub, [request])) == grpc.StatusCode.UNIMPLEMENTED
+            statuses = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=TIMEOUT).statuses
+            assert set(statuses) == {"", "grpc.health.v1.Health", *WALLET}
+    finally:
+        deployment.close()
