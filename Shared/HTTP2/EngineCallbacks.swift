@@ -88,7 +88,7 @@ private let onFrame: nghttp2_on_frame_recv_callback = { session, frame, userData
   case NGHTTP2_SETTINGS:
     if header.flags & acknowledged == 0 { engine.events.append(HTTP2Event(.settings)) }
   case NGHTTP2_PING:
-    if header.flags & acknowledged != 0 { engine.events.append(HTTP2Event(.pingAcknowledged)) }
+    engine.recordPing(frame.pointee.ping)
   case NGHTTP2_GOAWAY:
     var event = HTTP2Event(.goAway)
     event.code = HTTP2ErrorCode(rawValue: frame.pointee.goaway.error_code)
@@ -120,15 +120,19 @@ private let onStreamClose: nghttp2_on_stream_close_callback = { session, id, cod
   return carryOn
 }
 
-/// A reset that nobody here asked for was provoked by the peer (CVE-2025-8671, "MadeYouReset"): it frees the peer's
-/// place among the open streams while the handler still runs.
 private let onFrameSent: nghttp2_on_frame_send_callback = { session, frame, userData in
   guard let engine = EngineCallbacks.engine(userData), let frame else { return giveUp }
-  guard engine.role == .server, frame.pointee.hd.type == UInt8(NGHTTP2_RST_STREAM.rawValue) else { return carryOn }
-  if let slot = slot(of: frame.pointee.hd.stream_id, in: session), engine.streams[Int(slot)].isResetHere {
-    return carryOn
+  let header = frame.pointee.hd
+  switch nghttp2_frame_type(UInt32(header.type)) {
+  case NGHTTP2_DATA, NGHTTP2_HEADERS:
+    engine.hasSentOnStreams = true
+    if header.flags & endStream != 0, let slot = slot(of: header.stream_id, in: session) {
+      engine.recordEndSent(slot, isPeerDone: nghttp2_session_get_stream_remote_close(session, header.stream_id) == 1)
+    }
+  case NGHTTP2_RST_STREAM:
+    engine.recordResetSent(slot(of: header.stream_id, in: session), id: header.stream_id)
+  default: break
   }
-  engine.recordOddFrame()
   return carryOn
 }
 
@@ -148,8 +152,10 @@ private let onFrameNotSent: nghttp2_on_frame_not_send_callback = { session, fram
   return carryOn
 }
 
-private let onInvalidFrame: nghttp2_on_invalid_frame_recv_callback = { _, _, _, userData in
-  guard let engine = EngineCallbacks.engine(userData) else { return giveUp }
+private let onInvalidFrame: nghttp2_on_invalid_frame_recv_callback = { _, frame, code, userData in
+  guard let engine = EngineCallbacks.engine(userData), let frame else { return giveUp }
+  // A refused stream never exists, and its data is right behind its head.
+  if code == Int32(NGHTTP2_ERR_REFUSED_STREAM.rawValue) { engine.clientFrames.forsake(frame.pointee.hd.stream_id) }
   engine.recordOddFrame()
   return carryOn
 }
@@ -184,7 +190,31 @@ extension HTTP2Engine {
     }
   }
 
-  fileprivate func recordOddFrame() {
+  fileprivate func recordPing(_ ping: nghttp2_ping) {
+    let isAnswer = ping.hd.flags & acknowledged != 0
+    var event = HTTP2Event(isAnswer ? .pingAcknowledged : .ping)
+    if isAnswer {
+      let purpose = withUnsafeBytes(of: ping.opaque_data) { HTTP2Ping($0) }
+      event.first = Int32(purpose?.rawValue ?? 0)
+    }
+    events.append(event)
+  }
+
+  fileprivate func recordEndSent(_ slot: Int32, isPeerDone: Bool) {
+    streams[Int(slot)].hasSentEnd = true
+    if streams[Int(slot)].stopsPeer, !isPeerDone { reset(StreamSlot(index: slot), .noError) }
+  }
+
+  /// A reset that nobody here asked for was provoked by the peer (CVE-2025-8671, "MadeYouReset"): it frees the peer's
+  /// place among the open streams while the handler still runs.
+  fileprivate func recordResetSent(_ slot: Int32?, id: Int32) {
+    guard role == .server else { return }
+    clientFrames.forsake(id)
+    if let slot, streams[Int(slot)].isResetHere { return }
+    recordOddFrame()
+  }
+
+  func recordOddFrame() {
     oddFrames += 1
     if oddFrames == settings.oddFramesMax { events.append(HTTP2Event(.misbehaved)) }
   }
@@ -203,7 +233,6 @@ extension HTTP2Engine {
       streams[Int(slot)].isDeferred = true
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     }
-    streams[Int(slot)].isHandedOut = true
     flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
     if submitTrailers(streams[Int(slot)].trailers, id: id) {
       flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue

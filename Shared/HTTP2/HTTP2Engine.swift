@@ -25,6 +25,10 @@ public final class HTTP2Engine {
   /// Bytes given to `send` and not yet handed out, on all streams.
   @exclusivity(unchecked) public internal(set) var queuedBytes = 0
   @exclusivity(unchecked) var oddFrames = 0
+  /// HEADERS or DATA have gone out since this was last cleared.
+  @exclusivity(unchecked) public var hasSentOnStreams = false
+  @exclusivity(unchecked) var clientFrames = ClientFrames()
+  private var isTooTalkative = false
   private var freeSlots: [Int32] = []
 
   public let role: Role
@@ -48,8 +52,8 @@ public final class HTTP2Engine {
       }
     guard code == 0, let handle else { throw .library(code: code) }
     session = handle
-    entries = .allocate(capacity: 128)
-    texts = .allocate(capacity: 4 << 10)
+    entries = .allocate(capacity: 0)  // A connection without calls needs none.
+    texts = .allocate(capacity: 0)
     nghttp2_session_set_user_data(handle, Unmanaged.passUnretained(self).toOpaque())
     try submitSettings()
   }
@@ -102,12 +106,61 @@ public final class HTTP2Engine {
   public func receive(_ input: ByteBuffer) throws(HTTP2Failure) {
     let code = input.withUnsafeReadableBytes { bytes in
       inputBase = bytes.baseAddress
-      let taken = nghttp2_session_mem_recv(session, bytes.baseAddress, bytes.count)
-      inputBase = nil
-      return taken
+      defer { inputBase = nil }
+      return role == .server ? giveWatched(bytes) : give(bytes, 0..<bytes.count)
     }
     guard code >= 0 else { throw .library(code: Int32(code)) }
   }
+
+  private func give(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> Int {
+    guard !range.isEmpty else { return 0 }
+    return nghttp2_session_mem_recv(session, bytes.baseAddress?.advanced(by: range.lowerBound), range.count)
+  }
+
+  /// Looks at the frames' headers on the way. What is doubtful is decided when nghttp2 has been given all before it,
+  /// and so knows which streams are open.
+  private func giveWatched(_ bytes: UnsafeRawBufferPointer) -> Int {
+    var offset = 0
+    var given = 0
+    while let frame = clientFrames.nextDoubtful(in: bytes, from: &offset, isOpen: isOpen) {
+      let code = give(bytes, given..<max(frame.start, given))
+      guard code >= 0 else { return code }
+      given = max(frame.start, given)
+      clientFrames.given()
+      guard isOpen(frame.id) || mayGoOn(after: frame) else { return 0 }
+    }
+    if clientFrames.controlFrames > settings.controlFramesMax, !isTooTalkative {
+      isTooTalkative = true
+      events.append(HTTP2Event(.misbehaved))
+    }
+    let code = give(bytes, given..<bytes.count)
+    clientFrames.given()
+    return code
+  }
+
+  /// Tells one block of header fields from the next.
+  public var blocksBegun: UInt32 { clientFrames.blocksBegun }
+
+  private func isOpen(_ id: Int32) -> Bool { nghttp2_session_get_stream_user_data(session, id) != nil }
+
+  /// Answers a frame for a stream that is closed; false when it ends the connection.
+  private func mayGoOn(after frame: FrameHeader) -> Bool {
+    switch clientFrames.verdict(on: frame) {
+    case .late: return true
+    case .streamClosed:
+      // Noted now: a client that does not read must not have us queue one for every frame.
+      clientFrames.forsake(frame.id)
+      recordOddFrame()
+      nghttp2_submit_rst_stream(session, flagsNone, frame.id, HTTP2ErrorCode.streamClosed.rawValue)
+      return true
+    case .connectionClosed: terminate(.streamClosed)
+    case .neverOpened: terminate(.protocolError)
+    }
+    return false
+  }
+
+  /// The peer has begun a block of header fields that is not complete (server).
+  public var isReadingHeaders: Bool { role == .server && clientFrames.isReadingHeaders }
 
   public var eventCount: Int { events.count }
 
@@ -178,7 +231,6 @@ public final class HTTP2Engine {
     let id = streams[slot.number].id
     guard !isEnd else {
       streams[slot.number].isFinished = true
-      streams[slot.number].isHandedOut = true
       return try check(nghttp2_submit_response(session, id, entries, count, nil))
     }
     var provider = bodyProvider(slot.index)
@@ -224,6 +276,12 @@ public final class HTTP2Engine {
     nghttp2_submit_rst_stream(session, flagsNone, streams[slot.number].id, code.rawValue)
   }
 
+  /// Asks a peer that is still sending to stop (RFC 9113, 8.1), by NO_ERROR behind the end of what is sent to it.
+  public func stopPeer(_ slot: StreamSlot) {
+    guard streams[slot.number].hasSentEnd else { return streams[slot.number].stopsPeer = true }
+    reset(slot, .noError)
+  }
+
   /// Gives received bytes back to the windows of the stream and of the connection.
   public func consume(_ slot: StreamSlot, _ count: Int) {
     nghttp2_session_consume(session, streams[slot.number].id, count)
@@ -234,9 +292,6 @@ public final class HTTP2Engine {
     nghttp2_session_consume_connection(session, count)
   }
 
-  /// True once nothing of an answer waits to be sent: its trailers follow its last byte at once.
-  public func isAnswerOut(_ slot: StreamSlot) -> Bool { streams[slot.number].isHandedOut }
-
   // MARK: The connection
 
   /// The streams that the peer lets this end have open at a time.
@@ -244,8 +299,10 @@ public final class HTTP2Engine {
     Int(nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
   }
 
-  public func ping() {
-    nghttp2_submit_ping(session, flagsNone, nil)
+  /// Asks for a sign of life; its acknowledgement names the purpose.
+  public func ping(_ purpose: HTTP2Ping) {
+    let bytes = purpose.bytes
+    nghttp2_submit_ping(session, flagsNone, bytes)
   }
 
   /// Tells the peer that the connection will be closed, while streams it has already sent are still taken.
@@ -253,10 +310,12 @@ public final class HTTP2Engine {
     nghttp2_submit_shutdown_notice(session)
   }
 
-  /// Takes no stream beyond those that have arrived.
-  public func goAway(_ code: HTTP2ErrorCode) {
+  /// Takes no stream beyond those that have arrived. `reason` is for people who read the peer's logs.
+  public func goAway(_ code: HTTP2ErrorCode, reason: String = "") {
     let last = nghttp2_session_get_last_proc_stream_id(session)
-    nghttp2_submit_goaway(session, flagsNone, last, code.rawValue, nil, 0)
+    clientFrames.goAway(after: last)
+    let text = Array(reason.utf8)
+    nghttp2_submit_goaway(session, flagsNone, last, code.rawValue, text, text.count)
   }
 
   /// Gives the connection up: GOAWAY, and nothing after it.
@@ -267,6 +326,19 @@ public final class HTTP2Engine {
   /// Starts counting odd frames anew; called once per reporting period.
   public func forgetOddFrames() {
     oddFrames = 0
+    isTooTalkative = false
+    clientFrames.forgetCounts()
+  }
+
+  /// The streams whose peer has let less than `HTTP2Settings.stallBytes` of what waits for it through in `limit`
+  /// nanoseconds, since they were first found waiting. `now` comes from one monotonic clock.
+  public func stalledStreams(now: UInt64, limit: UInt64) -> [StreamSlot] {
+    guard queuedBytes > 0 else { return [] }
+    var stalled: [StreamSlot] = []
+    for slot in streams.indices where streams[slot].isStalled(now: now, limit: limit) {
+      stalled.append(StreamSlot(index: Int32(slot)))
+    }
+    return stalled
   }
 
   // MARK: Slots and fields
@@ -283,6 +355,10 @@ public final class HTTP2Engine {
       read_callback: EngineCallbacks.readBody)
   }
 
+  /// Room for an ordinary head.
+  private static let entriesLeast = 16
+  private static let textsLeast = 512
+
   private func fill(_ headers: HeaderList) throws(HTTP2Failure) -> Int {
     let size = headers.listBytes
     guard size <= HTTP2Settings.sentHeaderBytesMax else { throw .headersTooLarge(bytes: size) }
@@ -292,13 +368,13 @@ public final class HTTP2Engine {
   private func fillEntries(_ headers: HeaderList) -> Int {
     if headers.bytes.count > texts.count {
       texts.deallocate()
-      texts = .allocate(capacity: headers.bytes.count)
+      texts = .allocate(capacity: max(headers.bytes.count, HTTP2Engine.textsLeast))
     }
     _ = texts.update(fromContentsOf: headers.bytes)
     let needed = headers.reduce(0) { count, _ in count + 1 }
     if needed > entries.count {
       entries.deallocate()
-      entries = .allocate(capacity: needed)
+      entries = .allocate(capacity: max(needed, HTTP2Engine.entriesLeast))
     }
     guard let base = texts.baseAddress else { return 0 }
     var count = 0

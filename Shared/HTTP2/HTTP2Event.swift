@@ -25,10 +25,13 @@ public struct HTTP2Event: Sendable {
     case closed
     /// The peer's SETTINGS arrived.
     case settings
+    /// The peer asks for a sign of life, which it gets by itself.
+    case ping
+    /// The peer has answered one of ours: `ping` says which.
     case pingAcknowledged
     /// The peer opens or accepts no further stream; `code` says why.
     case goAway
-    /// The peer sent more odd frames than a sane one would.
+    /// The peer sent more odd frames, or more that carry nothing, than a sane one would.
     case misbehaved
   }
 
@@ -45,6 +48,28 @@ public struct HTTP2Event: Sendable {
     self.slot = StreamSlot(index: slot)
   }
 
+  /// What an acknowledged ping was for; nil for one that this end did not send.
+  public var ping: HTTP2Ping? { HTTP2Ping(rawValue: UInt8(truncatingIfNeeded: first)) }
+
   /// Where the bytes lie in the input.
   public var dataRange: Range<Int> { Int(first)..<Int(first) + Int(count) }
+}
+
+/// Why this end asked its peer for a sign of life.
+public enum HTTP2Ping: UInt8, Sendable {
+  /// To know that the announcement of the end has been seen.
+  case drain = 1
+  /// To know that the peer is there.
+  case keepalive = 2
+
+  private static let mark = Array("mobo/1".utf8) + [0]
+
+  /// The eight bytes that go out and come back.
+  var bytes: [UInt8] { HTTP2Ping.mark + [rawValue] }
+
+  init?(_ bytes: some Sequence<UInt8>) {
+    let bytes = Array(bytes)
+    guard bytes.starts(with: HTTP2Ping.mark), let last = bytes.last else { return nil }
+    self.init(rawValue: last)
+  }
 }

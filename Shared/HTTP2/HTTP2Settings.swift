@@ -25,8 +25,15 @@ public struct HTTP2Settings: Sendable {
   /// DATA), per connection and reporting period, before the connection is given up. A frame that is invalid and
   /// provokes a reset counts twice.
   public var oddFramesMax = 1_000
+  /// Frames of a client that carry neither headers nor data nor window (SETTINGS, PING, PRIORITY, unknown ones), per
+  /// reporting period. A sane client sends a handful; each SETTINGS frame makes this end visit every open stream.
+  public var controlFramesMax = 1_000
 
   public init() {}
+
+  /// A peer that takes less than this in the time a stalled write is borne only keeps the stream occupied: a sane one
+  /// opens its window by more than this at a time.
+  static let stallBytes = 4 << 10
 
   /// A little less than the 64 KiB that nghttp2 refuses to send, and then only after it has taken the block.
   static let sentHeaderBytesMax = 60 << 10

@@ -12,15 +12,21 @@ struct StreamRecord {
   var isResetHere = false
   /// nghttp2 was told that there is nothing to send now, and must be woken.
   var isDeferred = false
+  /// This end's last frame has gone out.
+  var hasSentEnd = false
+  /// The peer is asked to stop as soon as it has.
+  var stopsPeer = false
   /// Nothing further will be queued.
   var isFinished = false
-  /// Everything has been handed to nghttp2, the end included.
-  var isHandedOut = false
   var trailers: Trailers = .none
   /// Bytes not yet handed out; the first chunk from `offset`. Nearly every stream sends exactly one chunk.
   private var chunk: [UInt8] = []
   private var offset = 0
   private var laterChunks: [[UInt8]] = []
+  private var handedOut = 0
+  /// What had been handed out when the peer was found not to let enough through, and when that was; 0 for never.
+  private var stallMark = 0
+  private var stallSince: UInt64 = 0
 
   enum Trailers {
     case none
@@ -57,10 +63,23 @@ struct StreamRecord {
       offset += part
       copied += part
     }
+    handedOut &+= copied
     if isDrained {
       chunk = []  // A stream may stay open long after its answer.
       offset = 0
+      stallSince = 0
     }
     return copied
+  }
+
+  /// Looked at from time to time: true when something has waited for `limit` and hardly any of it has gone.
+  mutating func isStalled(now: UInt64, limit: UInt64) -> Bool {
+    guard id != 0, !isDrained else { return false }
+    guard stallSince != 0, handedOut &- stallMark < HTTP2Settings.stallBytes else {
+      stallSince = now
+      stallMark = handedOut
+      return false
+    }
+    return now - stallSince >= limit
   }
 }

@@ -21,6 +21,7 @@ public final class RPCServer: Sendable {
     connection.http2.headerListBytesMax = configuration.headerListBytesMax
     connection.http2.headerFieldsMax = configuration.headerFieldsMax
     connection.idleTimeout = TimeAmount(configuration.idleTimeout)
+    configuration.connections.apply(to: &connection)
     server = HTTP2Server(
       host: configuration.host, port: configuration.port, threads: configuration.threads, configuration: connection,
       tls: configuration.tls

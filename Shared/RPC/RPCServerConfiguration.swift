@@ -22,6 +22,7 @@ public struct RPCServerConfiguration: Sendable {
   public var requestTimeMax: Duration
   /// How long a connection without a call is kept.
   public var idleTimeout: Duration
+  public var connections = ServerConnectionLimits()
 
   public init(
     host: String, port: Int, tls: ServerTLS? = nil, threads: Int? = nil, messageBytesMax: Int = Limits.messageBytesMax,

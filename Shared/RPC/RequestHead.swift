@@ -3,6 +3,7 @@ internal import HTTP2
 /// What the head of a request says to the runtime; read in one pass over its fields.
 struct RequestHead {
   private(set) var isPOST = false
+  private(set) var isHEAD = false
   private(set) var isGRPC = false
   private(set) var isIdentityEncoded = true
   private(set) var isTimeoutWellFormed = true
@@ -21,6 +22,7 @@ struct RequestHead {
         if method == nil { path = String(headers.text(field.value).prefix(RequestHead.shownPathMax)) }
       case 7 where headers.matches(field.name, ":method"):
         isPOST = headers.matches(field.value, "POST")
+        if !isPOST { isHEAD = headers.matches(field.value, "HEAD") }
       case 12:
         if headers.matches(field.name, "content-type") {
           isGRPC =

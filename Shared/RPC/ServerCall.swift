@@ -49,8 +49,8 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
 
   func received(headers: HeaderList, isEnd: Bool) {
     let head = RequestHead(headers, core.router)
-    guard head.isPOST else { return refuse(WireHeaders.methodNotAllowed) }
-    guard head.isGRPC else { return refuse(WireHeaders.unsupportedMediaType) }
+    guard head.isPOST else { return refuse(WireHeaders.methodNotAllowed, hasBody: !head.isHEAD) }
+    guard head.isGRPC else { return refuse(WireHeaders.unsupportedMediaType, hasBody: true) }
     guard let method = head.method else {
       return refuse(RPCError(Failure(.unimplemented, "unknown method \(head.path)")))
     }
@@ -173,9 +173,13 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   }
 
   /// Answers a request that is not gRPC at all.
-  private func refuse(_ head: StaticHeaders) {
+  private func refuse(_ head: StaticHeaders, hasBody: Bool) {
     end()
-    stream.send(headers: head, isEnd: true)
+    stream.send(headers: head, isEnd: !hasBody)
+    if hasBody {
+      stream.send(WireHeaders.notGRPC)
+      stream.finish()
+    }
     stream.stopPeer()
   }
 

@@ -9,8 +9,12 @@ enum WireHeaders {
   private static let responsePairs = [(":status", "200"), ("content-type", "application/grpc")]
   /// The end of a call that succeeded and has nothing to add.
   static let okTrailers = StaticHeaders([("grpc-status", "0")])
-  static let unsupportedMediaType = StaticHeaders([(":status", "415")])
-  static let methodNotAllowed = StaticHeaders([(":status", "405"), ("allow", "POST")])
+  static let unsupportedMediaType = StaticHeaders([(":status", "415"), ("content-type", "text/plain")])
+  static let methodNotAllowed = StaticHeaders([
+    (":status", "405"), ("allow", "POST"), ("content-type", "text/plain"),
+  ])
+  /// For whoever comes with a browser or curl.
+  static let notGRPC = Array("This is a gRPC endpoint. Send POST with content-type application/grpc.\n".utf8)
 }
 
 /// `grpc-message`: UTF-8 with everything but printable ASCII, and `%` itself, percent-encoded.

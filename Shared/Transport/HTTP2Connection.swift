@@ -24,41 +24,43 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   // Exclusive access is guaranteed by the event loop, and checking it showed in profiles.
   @exclusivity(unchecked) let engine: HTTP2Engine
   @exclusivity(unchecked) private var streams: ContiguousArray<HTTP2Stream?> = []
-  @exclusivity(unchecked) private var context: ChannelHandlerContext?
-  @exclusivity(unchecked) private var output = ByteBuffer()
+  @exclusivity(unchecked) var context: ChannelHandlerContext?
   @exclusivity(unchecked) private var isReading = false
   @exclusivity(unchecked) private var isFlushing = false
   @exclusivity(unchecked) private var isFlushScheduled = false
-  /// Answered streams whose peer still sends. nghttp2 drops an answer that is queued when its stream is reset.
-  @exclusivity(unchecked) var resetsToSend: [HTTP2Stream] = []
   /// Streams for which code runs, closed ones included.
   @exclusivity(unchecked) var working = 0
   @exclusivity(unchecked) public private(set) var openStreams = 0
+  /// There were streams, or bytes, since time was last looked at.
+  @exclusivity(unchecked) var wasBusy = false
+  @exclusivity(unchecked) var hasRead = false
 
   public let executor: LoopExecutor
   public private(set) var remote = ConnectionPeer(address: "")  // Without an address until the connection is up.
   public var peer: String { remote.address }
+  /// Why the peer has sent GOAWAY, if it has.
+  public private(set) var peerGoAway: HTTP2ErrorCode?
   private var owner: (any ConnectionOwner)?
-  private let configuration: ConnectionConfiguration
+  let configuration: ConnectionConfiguration
   private let makeAcceptor: ((HTTP2Connection) -> any StreamAcceptor)?
   private var acceptor: (any StreamAcceptor)?
+  var isServer: Bool { makeAcceptor != nil }
 
   /// What the TLS handshake found out, and when it began; nil without TLS. Set before the channel becomes active.
   var secured: (identity: PeerIdentity?, since: NIODeadline)?
   var securing: EventLoopFuture<Void>?  // A client's TLS handshake.
-  private var hasPeerSettings = false
-  private var isClosing = false
-  private var ending: Ending = .none
-  private var endingStarted = NIODeadline.now()
-  private var drainPing: DrainStep = .none
-  private var watch: RepeatedTask?
-  private var drainStarted = NIODeadline.now()
-  private var isStalled = false
-  private var stallStarted = NIODeadline.now()
-  private var lastActivity = NIODeadline.now()
+  private(set) var hasPeerSettings = false
+  var isClosing = false
+  var ending: Ending = .none
+  var drainStep: DrainStep = .none
+  /// What the passing of time has to do with this connection; nil before it is up.
+  var upkeep: ConnectionUpkeep?
+  private var watch: ConnectionWatch?
+  /// Its place in `watch`.
+  var watchPosition = 0
 
   /// How far the connection has come with closing itself in order.
-  private enum Ending {
+  enum Ending {
     case none
     /// What is queued goes out; what comes in is thrown away.
     case flushing
@@ -68,7 +70,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     case lingering
   }
 
-  private enum DrainStep {
+  enum DrainStep {
     case none
     case announced
     case final
@@ -125,6 +127,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard ending == .none else { return }  // Read all the same: unread bytes would turn the close into a reset.
     let input = unwrapInboundIn(data)
+    hasRead = true
     isReading = true
     do {
       try engine.receive(input)
@@ -154,16 +157,16 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   }
 
   private func begin(_ context: ChannelHandlerContext) {
-    guard acceptor == nil, watch == nil else { return }
+    guard watch == nil else { return }
     remote = ConnectionPeer(
       address: context.remoteAddress.map(HTTP2Connection.text) ?? "", isEncrypted: secured != nil,
       identity: secured?.identity)
     acceptor = makeAcceptor?(self)
-    lastActivity = .now()
-    let started = secured?.since ?? NIODeadline.now()
-    watch = context.eventLoop.scheduleRepeatedTask(
-      initialDelay: ConnectionConfiguration.watchPeriod, delay: ConnectionConfiguration.watchPeriod
-    ) { [weak self] _ in self?.look(since: started) }
+    let now = context.eventLoop.now
+    upkeep = ConnectionUpkeep(configuration, isServer: isServer, since: secured?.since ?? now, now: now)
+    let watch = ConnectionWatch.of(context.eventLoop)
+    watch.join(self)
+    self.watch = watch
     scheduleFlush()
   }
 
@@ -176,7 +179,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     guard context != nil else { return }
     context = nil
     isClosing = true
-    watch?.cancel()
+    watch?.leave(self)
     watch = nil
     releaseStreams()
     acceptor = nil
@@ -184,10 +187,9 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     owner = nil
   }
 
-  private func releaseStreams() {
+  func releaseStreams() {
     let live = streams
     streams.removeAll()
-    resetsToSend.removeAll()
     for stream in live {
       guard let stream else { continue }
       release(stream, .connectionLost)
@@ -231,9 +233,10 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     case .settings:
       hasPeerSettings = true
       owner?.settingsChanged(self)
-    case .pingAcknowledged:
-      if drainPing == .announced { endDrain() }
+    case .ping: takePing()
+    case .pingAcknowledged: if event.ping == .drain { drainSeen() }
     case .goAway:
+      peerGoAway = event.code
       isClosing = true
       owner?.goingAway(self)
       closeIfDrained()
@@ -241,14 +244,16 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     }
   }
 
-  private func stream(_ event: HTTP2Event) -> HTTP2Stream? {
-    let number = event.slot.number
+  private func stream(_ event: HTTP2Event) -> HTTP2Stream? { stream(event.slot) }
+
+  func stream(_ slot: StreamSlot) -> HTTP2Stream? {
+    let number = slot.number
     guard number < streams.count, let stream = streams[number], !stream.isReset else { return nil }
     return stream
   }
 
   private func takeHead(_ event: HTTP2Event) {
-    lastActivity = .now()
+    wasBusy = true
     if let acceptor {
       guard mayAccept else { return engine.reset(event.slot, .refusedStream) }
       let stream = adopt(event.slot)
@@ -262,8 +267,15 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   }
 
   private var mayAccept: Bool {
-    drainPing != .final && working < configuration.http2.concurrentStreamsMax
-      && engine.queuedBytes <= configuration.queuedBytesMax
+    drainStep != .final && working < configuration.http2.concurrentStreamsMax
+      && !isCongested
+  }
+
+  /// False when a server's answer is too much beside those that already wait. A client's requests have their callers'
+  /// limits.
+  func mayQueue(_ count: Int) -> Bool {
+    let queued = engine.queuedBytes
+    return queued == 0 || queued + count <= 2 * configuration.queuedBytesMax || !isServer
   }
 
   private func takeOversizedHead(_ event: HTTP2Event) {
@@ -307,7 +319,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
   private func release(_ stream: HTTP2Stream, _ reason: StreamClosure) {
     openStreams -= 1
-    lastActivity = .now()
+    wasBusy = true
     stream.connection = nil
     let handler = stream.handler
     stream.handler = nil
@@ -334,44 +346,41 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     }
   }
 
-  private func flush() {
-    guard let context, !isFlushing, ending == .none || ending == .flushing else { return }
+  func flush() {
+    guard let context, let watch, !isFlushing, ending == .none || ending == .flushing else { return }
     isFlushing = true
-    defer { isFlushing = false }
+    var output = watch.takeBuffer()
+    let isDone = write(to: context, from: &output)
+    watch.giveBack(&output)
+    isFlushing = false
+    if !isDone { scheduleFlush() }
+  }
+
+  /// False when there may be more to write later in this turn of the loop.
+  private func write(to context: ChannelHandlerContext, from output: inout ByteBuffer) -> Bool {
     for _ in 0..<ConnectionConfiguration.flushRoundsMax {
-      guard context.channel.isWritable else { return }
+      guard context.channel.isWritable else { return true }
       output.clear()
       do {
         try engine.drain(into: &output, limit: ConnectionConfiguration.writeBytesMax)
       } catch {
-        return close()
+        close()
+        return true
       }
       let written = output.readableBytes
-      if written > 0 {
-        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
-        isStalled = false
-      }
+      if written > 0 { context.writeAndFlush(wrapOutboundOut(output), promise: nil) }
       let hadEvents = engine.eventCount > 0
       takeEvents(nil)
-      guard engine.isAlive else { return endOutput(context) }
+      guard engine.isAlive else {
+        endOutput(context)
+        return true
+      }
       if written == 0 && !hadEvents {
-        guard sendResets() else {
-          if ending == .flushing { endOutput(context) }
-          return
-        }
+        if ending == .flushing { endOutput(context) }
+        return true
       }
     }
-    isFlushing = false
-    scheduleFlush()
-  }
-
-  /// Resets the answered streams whose answer is out; false if there is none.
-  private func sendResets() -> Bool {
-    let waiting = resetsToSend
-    resetsToSend = waiting.filter { $0.isOpen && !engine.isAnswerOut($0.slot) }
-    guard resetsToSend.count < waiting.count else { return false }
-    for stream in waiting where stream.isOpen && engine.isAnswerOut(stream.slot) { stream.reset(.noError) }
-    return true
+    return false
   }
 
   /// True while more answers wait to be sent than the connection should hold.
@@ -410,101 +419,13 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     return stream
   }
 
-  // MARK: Ending
-
-  /// Lets the peer finish: GOAWAY with the highest id, a PING to know that it was seen, GOAWAY with the last id, and
-  /// the end of the connection with the end of its last stream.
-  public func drain() {
-    guard drainPing == .none, context != nil else { return }
-    isClosing = true
-    guard makeAcceptor != nil else {
-      drainPing = .final
-      engine.goAway(.noError)
-      scheduleFlush()
-      return closeIfDrained()
-    }
-    drainPing = .announced
-    drainStarted = .now()
-    engine.announceGoAway()
-    engine.ping()
-    scheduleFlush()
-  }
-
-  /// Takes no further stream: the peer has seen the announcement, or had time enough to.
-  private func endDrain() {
-    drainPing = .final
-    engine.goAway(.noError)
-    scheduleFlush()
-    closeIfDrained()
-  }
-
-  private func closeIfDrained() {
-    let isOver = drainPing == .final || (isClosing && makeAcceptor == nil)
-    guard isOver, openStreams == 0, working == 0 else { return }
-    executor.eventLoop.execute { self.closeAfterWrites() }  // nghttp2 or a handler may be calling.
-  }
-
-  /// Closes the channel once the peer has been sent everything. A stream counts as closed when its last byte leaves
-  /// the engine, while NIO and the socket may hold megabytes before that byte.
-  private func closeAfterWrites() {
-    guard context != nil, ending == .none else { return }
-    ending = .flushing
-    stopOpening()
-    flush()
-  }
-
-  private func stopOpening() {
+  func stopOpening() {
     guard !isClosing else { return }
     isClosing = true
     owner?.goingAway(self)
   }
 
-  /// The engine has nothing left to write: waits until NIO has none either.
-  private func endOutput(_ context: ChannelHandlerContext) {
-    ending = .written
-    endingStarted = .now()
-    stopOpening()
-    releaseStreams()  // None after a drain. Those of a connection that was given up end now.
-    let promise = context.eventLoop.makePromise(of: Void.self)
-    promise.futureResult.whenComplete { self.outputEnded($0) }
-    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
-  }
-
-  /// Sends the end of the stream of bytes and reads on until the peer's. A close here would answer whatever the peer
-  /// still sends, be it a window update, with a reset, which drops what waits in the socket.
-  private func outputEnded(_ result: Result<Void, any Error>) {
-    guard let context, case .success = result else { return close() }
-    ending = .lingering
-    endingStarted = .now()
-    let promise = context.eventLoop.makePromise(of: Void.self)
-    promise.futureResult.whenFailure { _ in self.close() }
-    context.close(mode: .output, promise: promise)
-  }
-
   func workEnded() {
     closeIfDrained()
-  }
-
-  /// The periodic look at what no event announces.
-  private func look(since started: NIODeadline) {
-    guard let context else { return }
-    let now = NIODeadline.now()
-    engine.forgetOddFrames()
-    // A peer that is busy or far away still gets its answers; whoever ordered the drain bounds it.
-    if drainPing == .announced, now - drainStarted >= configuration.handshakeTimeout { endDrain() }
-    if !hasPeerSettings, now - started >= configuration.handshakeTimeout { return close() }
-    switch ending {
-    case .none, .flushing: break
-    case .written: if now - endingStarted >= configuration.writeStallTimeout { return close() }
-    case .lingering: if now - endingStarted >= ConnectionConfiguration.lingerTime { return close() }
-    }
-    if !context.channel.isWritable {
-      if isStalled, now - stallStarted >= configuration.writeStallTimeout { return close() }
-      if !isStalled {
-        isStalled = true
-        stallStarted = now
-      }
-    }
-    if let idle = configuration.idleTimeout, openStreams == 0, working == 0, now - lastActivity >= idle { drain() }
   }
 }

@@ -13,6 +13,7 @@ public final class HTTP2Server: Sendable {
   private let ownGroup: MultiThreadedEventLoopGroup?
   private let makeAcceptor: @Sendable (HTTP2Connection) -> any StreamAcceptor
   private let connections = ServerConnections()
+  private let quota: ConnectionQuota
   private let listener = Mutex<Listener?>(nil)
 
   /// With `threads` the server has event loops of its own; nil shares the process's.
@@ -25,15 +26,19 @@ public final class HTTP2Server: Sendable {
     self.configuration = configuration
     self.tls = tls
     self.makeAcceptor = makeAcceptor
+    quota = ConnectionQuota(
+      max: configuration.connectionsMax, perAddressMax: configuration.connectionsPerAddressMax)
     ownGroup = threads.map { MultiThreadedEventLoopGroup(numberOfThreads: $0) }
     group = ownGroup ?? MultiThreadedEventLoopGroup.singleton
   }
 
   /// Throws `TransportFailure.bind`. Returns where the server can be reached.
   public func start() async throws -> (host: String, port: Int) {
-    let (configuration, makeAcceptor, connections, tls) = (configuration, makeAcceptor, connections, tls)
+    let (configuration, makeAcceptor, connections) = (configuration, makeAcceptor, connections)
+    let (tls, quota) = (tls, quota)
     let bound = try await Listener.bind(host: host, port: port, on: group) { channel in
       channel.eventLoop.makeCompletedFuture {
+        guard quota.admit(channel) else { throw TransportFailure.tooManyConnections }
         let connection = try HTTP2Connection(
           eventLoop: channel.eventLoop, configuration: configuration, makeAcceptor: makeAcceptor)
         if let tls { try Self.secure(channel, connection, tls, timeout: configuration.handshakeTimeout) }

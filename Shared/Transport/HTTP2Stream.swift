@@ -47,9 +47,12 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
     if isEnd { isSelfDone = true }
   }
 
-  /// Queues a piece of the body.
+  /// Queues a piece of the body. A connection on which too much waits already loses the stream instead.
   public func send(_ bytes: [UInt8]) {
-    attempt { connection in connection.engine.send(slot, bytes) }
+    guard let connection, !isReset else { return }
+    guard connection.mayQueue(bytes.count) else { return reset(.enhanceYourCalm) }
+    connection.engine.send(slot, bytes)
+    connection.scheduleFlush()
   }
 
   /// Ends this side.
@@ -79,9 +82,8 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   /// Tells a peer that is still sending that nobody reads it any more (RFC 9113, 8.1), once the whole answer has
   /// gone out. To be called when it has been queued.
   public func stopPeer() {
-    guard let connection, !isReset, !isPeerDone else { return }
-    connection.resetsToSend.append(self)
-    connection.scheduleFlush()
+    guard !isPeerDone else { return }
+    attempt { connection in connection.engine.stopPeer(slot) }
   }
 
   /// Gives received bytes back to the peer's window.

@@ -10,8 +10,11 @@ public final class ServerConnections: Sendable {
   }
 
   private let state = Mutex(State())
+  private let member = Member()
 
-  public init() {}
+  public init() {
+    member.owner = self
+  }
 
   public var count: Int { state.withLock { $0.connections.count } }
 
@@ -21,7 +24,7 @@ public final class ServerConnections: Sendable {
       state.connections[ObjectIdentifier(connection)] = connection
       return state.isDraining
     }
-    connection.belong(to: Member(owner: self))
+    connection.belong(to: member)
     if isDraining { connection.drain() }
   }
 
@@ -69,17 +72,13 @@ public final class ServerConnections: Sendable {
     for waiter in waiters { waiter.resume() }
   }
 
-  /// A server only wants to know of the end.
-  private final class Member: ConnectionOwner {
-    private let owner: ServerConnections
-
-    init(owner: ServerConnections) {
-      self.owner = owner
-    }
+  /// A server only wants to know of the end. All its connections tell the same one.
+  private final class Member: ConnectionOwner, @unchecked Sendable {  // Written once, while `ServerConnections` begins.
+    weak var owner: ServerConnections?
 
     func settingsChanged(_ connection: HTTP2Connection) {}
     func streamClosed(_ connection: HTTP2Connection) {}
     func goingAway(_ connection: HTTP2Connection) {}
-    func closed(_ connection: HTTP2Connection) { owner.remove(connection) }
+    func closed(_ connection: HTTP2Connection) { owner?.remove(connection) }
   }
 }
