@@ -36,6 +36,9 @@ public enum Limits {
   /// One attempt between services (DOMAIN 0.4).
   public static let attemptDeadline = Duration.seconds(5)
 
+  /// How much of a request that is not gRPC is thrown away before it is answered without waiting for its end.
+  static let plainRequestBytesMax = 64 << 10
+
   /// `grpc-timeout` has at most eight digits (gRPC over HTTP/2, "Timeout").
   static let timeoutDigitsMax = 8
 

@@ -30,6 +30,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   @exclusivity(unchecked) var message: [UInt8]?
   /// What a call needs whose handler reads or writes a stream.
   @exclusivity(unchecked) var flow: StreamFlow?
+  @exclusivity(unchecked) private var plainRefusal: PlainRefusal?
   @exclusivity(unchecked) var isHeadSent = false
   @exclusivity(unchecked) private var heldBytes = 0
   @exclusivity(unchecked) private var task: Task<Void, Never>?
@@ -49,8 +50,10 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
 
   func received(headers: HeaderList, isEnd: Bool) {
     let head = RequestHead(headers, core.router)
-    guard head.isPOST else { return refuse(WireHeaders.methodNotAllowed, hasBody: !head.isHEAD) }
-    guard head.isGRPC else { return refuse(WireHeaders.unsupportedMediaType, hasBody: true) }
+    guard head.isPOST else {
+      return refuse(plainly: WireHeaders.methodNotAllowed, hasBody: !head.isHEAD, isEnd: isEnd)
+    }
+    guard head.isGRPC else { return refuse(plainly: WireHeaders.unsupportedMediaType, hasBody: true, isEnd: isEnd) }
     guard let method = head.method else {
       return refuse(RPCError(Failure(.unimplemented, "unknown method \(head.path)")))
     }
@@ -85,12 +88,15 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   func received(data bytes: RawSpan, isEnd: Bool) {
     if let flow, phase == .running { return receive(bytes, isEnd: isEnd, flow) }
     stream.consumed(bytes.byteCount)
-    if phase == .receiving { receiveMessage(bytes, isEnd: isEnd) }
+    guard phase == .receiving else { return }
+    guard let plainRefusal else { return receiveMessage(bytes, isEnd: isEnd) }
+    if plainRefusal.received(bytes.byteCount, isEnd: isEnd) { finish(plainRefusal) }
   }
 
   func received(trailers: HeaderList) {
     if let flow, phase == .running { return receive(RawSpan(), isEnd: true, flow) }
-    if phase == .receiving { requestEnded() }
+    guard phase == .receiving else { return }
+    if let plainRefusal { finish(plainRefusal) } else { requestEnded() }
   }
 
   func drained() {
@@ -172,15 +178,19 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     stream.stopPeer()
   }
 
-  /// Answers a request that is not gRPC at all.
-  private func refuse(_ head: StaticHeaders, hasBody: Bool) {
+  /// Answers a request that is not gRPC at all, now or when it has ended.
+  private func refuse(plainly head: StaticHeaders, hasBody: Bool, isEnd: Bool) {
+    let refusal = PlainRefusal(stream, head, hasBody: hasBody)
+    guard !isEnd else { return finish(refusal) }
+    plainRefusal = refusal
+    phase = .receiving
+    acceptor.requestBegan(self)
+  }
+
+  private func finish(_ refusal: PlainRefusal) {
+    acceptor.requestEnded(self)
     end()
-    stream.send(headers: head, isEnd: !hasBody)
-    if hasBody {
-      stream.send(WireHeaders.notGRPC)
-      stream.finish()
-    }
-    stream.stopPeer()
+    refusal.answer()
   }
 
   /// Ends the call with the status OK, after what has been sent already.
@@ -219,6 +229,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     timer = nil
     task = nil
     message = nil
+    plainRefusal = nil
     hold(0)
     if let flow {
       self.flow = nil
@@ -256,7 +267,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
       if let deadline = context?.deadline { startTimer(deadline.remaining) }
       return
     }
-    refuse(ServerCall.requestTooSlow)
+    if let plainRefusal { finish(plainRefusal) } else { refuse(ServerCall.requestTooSlow) }
   }
 
   private func expire() {
