@@ -63,7 +63,7 @@ let libraries: [Target] = [
   shared("Transport", ["HTTP2", nioCore, nioPosix, nioTLS, nioSSL, x509]),
   shared("RPC", ["Kernel", "Messages", "HTTP2", "Transport", "CZlib", nioCore, nioPosix, log]),
   shared("Stubs", ["Kernel", "Messages", "RPC"]),
-  shared("Introspection", ["Kernel", "Messages", "RPC", "Stubs"]),
+  shared("Introspection", ["Kernel", "Messages", "Transport", "RPC", "Stubs"]),
   shared("Mongo", ["Kernel", "CMongoc", log]),
   shared("Reliability", ["Kernel", "Mongo", "Messages", "RPC", "Stubs", crypto, log]),
   shared("Config", ["Kernel"]),

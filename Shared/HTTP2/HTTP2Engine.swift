@@ -299,6 +299,12 @@ public final class HTTP2Engine {
     Int(nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
   }
 
+  /// Bytes of all streams that the peer may send before this end gives some back.
+  public var localWindowBytes: Int { Int(nghttp2_session_get_local_window_size(session)) }
+
+  /// Bytes of all streams that may be sent before the peer gives some back.
+  public var remoteWindowBytes: Int { Int(nghttp2_session_get_remote_window_size(session)) }
+
   /// Asks for a sign of life; its acknowledgement names the purpose.
   public func ping(_ purpose: HTTP2Ping) {
     let bytes = purpose.bytes

@@ -52,4 +52,7 @@ public enum Limits {
 
   /// The pause of transparent retries is zero, so their number is bounded: two, as other implementations do.
   static let transparentRetriesMax = 2
+
+  /// What a channel or a server remembers of its past for channelz: enough to see the last failures and recoveries.
+  static let channelzEventsMax = 32
 }

@@ -108,6 +108,7 @@ extension HTTP2Connection {
     hasRead = false
     switch action {
     case .ping:
+      counters.keepalivesSent &+= 1
       engine.ping(.keepalive)
       scheduleFlush()
     case .giveUp: close()

@@ -31,6 +31,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   /// Streams for which code runs, closed ones included.
   @exclusivity(unchecked) var working = 0
   @exclusivity(unchecked) public private(set) var openStreams = 0
+  @exclusivity(unchecked) var counters = ConnectionCounters()
   /// There were streams, or bytes, since time was last looked at.
   @exclusivity(unchecked) var wasBusy = false
   @exclusivity(unchecked) var hasRead = false
@@ -319,6 +320,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
   private func release(_ stream: HTTP2Stream, _ reason: StreamClosure) {
     openStreams -= 1
+    counters.streamEnded(reason)
     wasBusy = true
     stream.connection = nil
     let handler = stream.handler
@@ -331,6 +333,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     while streams.count <= slot.number { streams.append(nil) }
     streams[slot.number] = stream
     openStreams += 1
+    counters.streamBegan()
     return stream
   }
 

@@ -17,7 +17,7 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   /// Reset from this side; what still comes in is thrown away.
   @exclusivity(unchecked) var isReset = false
   @exclusivity(unchecked) private var hasWork = false
-  private let home: HTTP2Connection
+  let home: HTTP2Connection
 
   init(connection: HTTP2Connection, slot: StreamSlot) {
     self.connection = connection

@@ -6,6 +6,7 @@ import tempfile
 import threading
 
 import grpc
+import pymongo
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_channelz.v1 import channelz_pb2
@@ -14,6 +15,7 @@ from grpc_reflection.v1alpha import proto_reflection_descriptor_database, reflec
 
 from mobo_deployment import Deployment
 from mobo_protos import ROOT, load
+from mobo_proxy import Proxy
 
 TIMEOUT = 20
 WALLET = {"mobo.wallet.v1.WalletService", "mobo.wallet.v1.WalletInternalService"}
@@ -163,6 +165,29 @@ def test_a_watch_of_an_unknown_service_stays_open(health):
     assert watch.call.is_active()
     watch.call.cancel()
     assert watch.next() == grpc.StatusCode.CANCELLED
+
+
+def test_watchers_hear_that_the_database_is_lost_and_back(mongodb_uri):
+    port = pymongo.uri_parser.parse_uri(mongodb_uri)["nodelist"][0][1]
+    proxy = Proxy(port)
+    # Otherwise the driver would go where the replica set says it is, past the proxy.
+    uri = f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true&heartbeatFrequencyMS=500"
+    deployment = Deployment(mongodb_uri)
+    deployment["wallet"].environment["MONGODB_URI"] = uri
+    try:
+        deployment["wallet"].start()
+        with deployment.channel("wallet") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            watches = [Watch(stub, service) for service in ("", *WALLET)]
+            assert [watch.next() for watch in watches] == [Status.SERVING] * 3
+            proxy.cut()
+            assert [watch.next() for watch in watches] == [Status.NOT_SERVING] * 3
+            proxy.restore()
+            assert [watch.next() for watch in watches] == [Status.SERVING] * 3
+        assert deployment["wallet"].stop() == 0
+    finally:
+        deployment.close()
+        proxy.close()
 
 
 def test_watchers_hear_of_a_drain_before_their_connection_is_told_to_go(mongodb_uri):
