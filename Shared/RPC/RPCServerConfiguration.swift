@@ -23,6 +23,8 @@ public struct RPCServerConfiguration: Sendable {
   /// How long a connection without a call is kept.
   public var idleTimeout: Duration
   public var connections = ServerConnectionLimits()
+  /// Where the server and its connections are shown; nil shows them nowhere.
+  public var channelz: Channelz?
 
   public init(
     host: String, port: Int, tls: ServerTLS? = nil, threads: Int? = nil, messageBytesMax: Int = Limits.messageBytesMax,

@@ -20,13 +20,19 @@ final class ServerAcceptor: StreamAcceptor {
   @exclusivity(unchecked) var assemblyBytes = 0
   /// Calls of the current batch of reads whose request is not complete yet.
   @exclusivity(unchecked) private var incomplete: [ServerCall] = []
+  /// What channelz tells of this loop's calls; nil where it tells nothing.
+  let calls: LoopCallCounts?
+  private let shown: ChannelzToken?
 
-  init(core: ServerCore) {
+  init(core: ServerCore, connection: HTTP2Connection, record: ServerRecord?) {
     self.core = core
+    calls = record?.calls.counts(on: connection.executor.eventLoop)
+    shown = record?.add(connection)
   }
 
   func accept(_ stream: HTTP2Stream) -> any StreamHandler {
-    ServerCall(stream: stream, acceptor: self)
+    calls?.began(at: stream.lastStreamCreated)
+    return ServerCall(stream: stream, acceptor: self)
   }
 
   /// Nearly every request is complete in the batch of reads that began it. Only for others is a timer worth its cost.

@@ -71,6 +71,7 @@ extension ServerCall {
       throw failure
     }
     stream.consumed(takenBytes)
+    if message != nil { stream.countMessageReceived() }
     guard hold(assembler.heldBytes) else { throw end(with: ServerCall.overdrawn) }
     return message
   }
@@ -108,6 +109,7 @@ extension ServerCall {
         try sendHead(context)
         let frame = Framing.frame(message)
         flow.wrote(frame.count)
+        stream.countMessageSent()
         return stream.send(frame)
       }
       try await untilDrained(flow)

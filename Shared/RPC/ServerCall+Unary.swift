@@ -46,6 +46,7 @@ extension ServerCall {
       return fail(error, context)
     }
     stream.send(Framing.frame(response))
+    stream.countMessageSent()
     succeed(trailers)
   }
 

@@ -108,6 +108,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     acceptor.requestEnded(self)
     guard assembler.isIdle else { return refuse(ServerCall.truncated) }
     guard let message, let context, let method else { return refuse(RPCError.requestCardinality) }
+    stream.countMessageReceived()
     self.message = nil
     hold(0)  // From here on the number of running handlers is the bound.
     switch method.handler {
@@ -195,7 +196,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
 
   /// Ends the call with the status OK, after what has been sent already.
   func succeed(_ trailers: Metadata) {
-    end()
+    end(ok: true)
     if trailers.isEmpty {
       stream.finish(trailers: WireHeaders.okTrailers)
     } else {
@@ -223,8 +224,9 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   }
 
   /// From here on nothing that the handler does has an effect.
-  private func end() {
+  private func end(ok: Bool = false) {
     phase = .done
+    acceptor.calls?.ended(ok: ok)
     timer?.cancel()
     timer = nil
     task = nil

@@ -24,6 +24,8 @@ public struct ServiceHost<Settings: ServiceSettings>: Sendable {
   let client: MongoClient?
   let relay: OutboxRelay?
   let channels: ChannelRegistry
+  /// Nil where the process does not show itself (GRPC_INTROSPECTION).
+  let channelz: Channelz?
 
   /// The service's own database. A process without one (the gateway) must not ask.
   public var mongo: MongoDatabase {
@@ -53,6 +55,7 @@ extension ServiceHost {
     self.clock = clock
     self.logger = logger
     client = database
+    channelz = configured.common.grpcIntrospection ? Channelz() : nil
     let channels = ChannelRegistry(configured.common, configured.serviceKeys, logger)
     self.channels = channels
     let identity = channels.channel(to: .identity)

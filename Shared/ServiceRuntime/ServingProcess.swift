@@ -110,14 +110,15 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>
   ) async throws -> Running {
     let common = configured.common
-    let services = services(assembly)
+    let services = services(assembly, host.channelz)
     let health = HealthState(
       services: services.map(\.serviceName) + [HealthMethods.service], database: host.client,
       dependencies: assembly.dependencies)
+    var listener = RPCServerConfiguration(
+      host: common.bindAddress, port: common.grpcPort, messageBytesMax: common.grpcMessageBytesMax)
+    listener.channelz = host.channelz
     let rpc = RPCServer(
-      RPCServerConfiguration(
-        host: common.bindAddress, port: common.grpcPort, messageBytesMax: common.grpcMessageBytesMax),
-      interceptors: interceptors(assembly, host),
+      listener, interceptors: interceptors(assembly, host),
       services: services + [HealthBinding(HealthService(health.statuses))], logger: logger)
     let routes = adminRoutes(health, host.client)
     let admin = HTTPServer(
@@ -163,10 +164,10 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   }
 
   /// Health is not among them: what it tells of is these.
-  private func services(_ assembly: ServiceAssembly) -> [any ServiceBinding] {
-    guard configured.common.grpcIntrospection else { return assembly.services }
-    let names = assembly.services.map(\.serviceName) + [HealthMethods.service]
-    return assembly.services + ReflectionService.bindings(for: names)
+  private func services(_ assembly: ServiceAssembly, _ channelz: Channelz?) -> [any ServiceBinding] {
+    guard let channelz else { return assembly.services }
+    let services = assembly.services + [ChannelzBinding(ChannelzService(channelz))]
+    return services + ReflectionService.bindings(for: services.map(\.serviceName) + [HealthMethods.service])
   }
 
   private func adminRoutes(_ health: HealthState, _ client: MongoClient?) -> AdminRoutes {

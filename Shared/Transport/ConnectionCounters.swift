@@ -63,6 +63,11 @@ public struct ConnectionAddress: Hashable, Sendable {
     self.port = port
   }
 
+  /// Nil for a host that is no IP address.
+  public init?(host: String, port: Int) {
+    self.init(try? SocketAddress(ipAddress: host, port: port))
+  }
+
   /// Nil for what is no IP address.
   init?(_ address: SocketAddress?) {
     switch address {

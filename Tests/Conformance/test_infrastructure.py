@@ -1,5 +1,6 @@
 """Health, reflection and channelz of a real process, asked by the stock packages of gRPC."""
 
+import contextlib
 import pathlib
 import queue
 import tempfile
@@ -9,7 +10,7 @@ import grpc
 import pymongo
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from grpc_channelz.v1 import channelz_pb2
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import proto_reflection_descriptor_database, reflection_pb2, reflection_pb2_grpc
 
@@ -20,7 +21,8 @@ from mobo_proxy import Proxy
 TIMEOUT = 20
 WALLET = {"mobo.wallet.v1.WalletService", "mobo.wallet.v1.WalletInternalService"}
 INFRASTRUCTURE = {
-    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+    "grpc.channelz.v1.Channelz", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection"}
 Status = health_pb2.HealthCheckResponse
 
 
@@ -323,3 +325,99 @@ def test_what_is_asked_for_is_switched_off_by_configuration(mongodb_uri):
             assert set(statuses) == {"", "grpc.health.v1.Health", *WALLET}
     finally:
         deployment.close()
+
+
+# --- Channelz ---
+
+
+@pytest.fixture(scope="module")
+def channelz(channel):
+    return channelz_pb2_grpc.ChannelzStub(channel)
+
+
+@pytest.fixture()
+def server(channelz):
+    answer = channelz.GetServers(channelz_pb2.GetServersRequest(), timeout=TIMEOUT)
+    assert answer.end
+    [server] = answer.server
+    return server
+
+
+def sockets(channelz, server, **request):
+    return channelz.GetServerSockets(
+        channelz_pb2.GetServerSocketsRequest(server_id=server.ref.server_id, **request), timeout=TIMEOUT)
+
+
+def socket(channelz, reference):
+    return channelz.GetSocket(
+        channelz_pb2.GetSocketRequest(socket_id=reference.socket_id), timeout=TIMEOUT).socket
+
+
+def test_the_server_counts_its_calls(channelz, health, server):
+    health.Check(ask(), timeout=TIMEOUT)
+    refusal(lambda: health.Check(ask("mobo.none.v1.None"), timeout=TIMEOUT))
+    request = channelz_pb2.GetServerRequest(server_id=server.ref.server_id)
+    after = channelz.GetServer(request, timeout=TIMEOUT).server
+    assert after.data.calls_started == server.data.calls_started + 3
+    # The call that asks has not ended yet.
+    assert after.data.calls_succeeded == server.data.calls_succeeded + 2
+    assert after.data.calls_failed == server.data.calls_failed + 1
+    assert after.data.last_call_started_timestamp.seconds > 0
+    assert after.data.trace.creation_timestamp.seconds > 0
+    assert any("listening" in event.description for event in after.data.trace.events)
+
+
+def test_the_listening_socket_has_the_port_of_the_service(channelz, server, running):
+    [reference] = server.listen_socket
+    address = socket(channelz, reference).local.tcpip_address
+    assert (address.ip_address, address.port) == (b"\x7f\0\0\x01", running.grpc_ports["wallet"])
+
+
+def test_the_connection_that_asks_is_among_the_sockets(channelz, server, running):
+    found = [socket(channelz, reference) for reference in sockets(channelz, server).socket_ref]
+    assert found
+    for one in found:
+        assert one.local.tcpip_address.port == running.grpc_ports["wallet"]
+        assert one.ref.name == f"127.0.0.1:{one.remote.tcpip_address.port}"
+        assert one.data.streams_started >= one.data.streams_succeeded + one.data.streams_failed
+        assert one.data.local_flow_control_window.value > 0
+        assert not one.HasField("security")
+    busiest = max(found, key=lambda one: one.data.messages_received)
+    assert busiest.data.messages_sent > 0
+    assert busiest.data.last_remote_stream_created_timestamp.seconds > 0
+    assert not busiest.data.HasField("last_local_stream_created_timestamp")
+
+
+def test_lists_come_in_pages(channelz, server, running):
+    with contextlib.ExitStack() as stack:
+        for number in range(3):
+            # Without an option of its own a channel shares the connection of the others.
+            target = f"127.0.0.1:{running.grpc_ports['wallet']}"
+            other = stack.enter_context(grpc.insecure_channel(target, [("mobo.test", number)]))
+            health_pb2_grpc.HealthStub(other).Check(ask(), timeout=TIMEOUT)
+        everything = [reference.socket_id for reference in sockets(channelz, server).socket_ref]
+        assert len(everything) >= 4 and everything == sorted(everything)
+        found, start = [], 0
+        while True:
+            page = sockets(channelz, server, start_socket_id=start, max_results=2)
+            assert len(page.socket_ref) <= 2
+            found += [reference.socket_id for reference in page.socket_ref]
+            if page.end:
+                break
+            start = found[-1] + 1
+        assert found == everything
+
+
+def test_ids_of_nothing_are_not_found(channelz):
+    for method, request in (
+            (channelz.GetServer, channelz_pb2.GetServerRequest(server_id=999_999)),
+            (channelz.GetServerSockets, channelz_pb2.GetServerSocketsRequest(server_id=999_999)),
+            (channelz.GetChannel, channelz_pb2.GetChannelRequest(channel_id=999_999)),
+            (channelz.GetSubchannel, channelz_pb2.GetSubchannelRequest(subchannel_id=999_999)),
+            (channelz.GetSocket, channelz_pb2.GetSocketRequest(socket_id=999_999))):
+        assert refusal(lambda: method(request, timeout=TIMEOUT)) == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_negative_number_of_results_is_refused(channelz):
+    request = channelz_pb2.GetServersRequest(max_results=-1)
+    assert refusal(lambda: channelz.GetServers(request, timeout=TIMEOUT)) == grpc.StatusCode.INVALID_ARGUMENT

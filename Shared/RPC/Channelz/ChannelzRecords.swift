@@ -30,8 +30,9 @@ final class ServerRecord: Sendable {
 
   var sockets: [Int64: ChannelzReference] { connections.withLock { $0 } }
 
-  func listens(_ name: String, _ address: ConnectionAddress?) {
-    let socket = registry.addSocket(name, .listener(address)).reference
+  func listens(host: String, port: Int) {
+    let name = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    let socket = registry.addSocket(name, .listener(ConnectionAddress(host: host, port: port))).reference
     listeners.withLock { $0[socket.id] = socket }
     trace.add("listening on \(name)")
   }
