@@ -15,23 +15,23 @@ public struct ServiceCredentials: ClientInterceptor {
     key = keys.key(of: service)
   }
 
-  public func intercept(
-    _ request: ClientRequest, next: (ClientRequest) async throws -> ClientResponse
-  ) async throws -> ClientResponse {
-    var request = request
-    if request.method.isInternal {
+  public func intercept<R: Sendable>(
+    _ call: ClientCallHead, next: (ClientCallHead) async throws -> R
+  ) async throws -> R {
+    var call = call
+    if call.method.isInternal {
       let actor = ActingFor.effective
       if let key {
-        request.metadata.replace(ActorMetadata.service, service)
-        request.metadata.replace(ActorMetadata.key, key)
+        call.metadata.replace(ActorMetadata.service, service)
+        call.metadata.replace(ActorMetadata.key, key)
       }
-      request.metadata.replace(ActorMetadata.actor, actor.id)
-      request.metadata.replace(ActorMetadata.roles, actor.roles.map(\.rawValue).joined(separator: ","))
-    } else if request.metadata["authorization"] == nil,
+      call.metadata.replace(ActorMetadata.actor, actor.id)
+      call.metadata.replace(ActorMetadata.roles, actor.roles.map(\.rawValue).joined(separator: ","))
+    } else if call.metadata["authorization"] == nil,
       let token = CallScope.current?.metadata["authorization"]
     {
-      request.metadata.append("authorization", token)
+      call.metadata.append("authorization", token)
     }
-    return try await next(request)
+    return try await next(call)
   }
 }

@@ -79,6 +79,12 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
     }
   }
 
+  /// Ends both sides, unless this one has sent all it has.
+  public func resetUnlessSent(_ code: HTTP2ErrorCode) {
+    guard let connection, !isSelfDone || !connection.engine.isAnswerOut(slot) else { return }
+    reset(code)
+  }
+
   /// Tells a peer that is still sending that nobody reads it any more (RFC 9113, 8.1), once the whole answer has
   /// gone out. To be called when it has been queued.
   public func stopPeer() {

@@ -22,7 +22,8 @@ public struct CallOptions: Sendable {
   public var metadata: Metadata
   /// How long the caller waits, all attempts included. Never longer than `Deadline.current`; nil leaves only that.
   public var deadline: Duration?
-  /// How long one attempt may take; nil lets it use up the deadline.
+  /// How long one attempt of a call with one request and one answer may take; nil lets it use up the deadline, which
+  /// is all that bounds other calls.
   public var attemptDeadline: Duration?
   public var retry: RetryPolicy
   /// True keeps the call waiting while the target cannot be reached, until the deadline, instead of failing it

@@ -11,7 +11,7 @@ enum AttemptFailure: Error {
   case cancelled
 }
 
-/// One attempt of a unary call: waits in its channel's queue, then has a stream, then a result.
+/// One attempt of a call: waits in its channel's queue, then has a stream, then an end, which its call is told.
 final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecked Sendable {
   // Sendable because every access is on the event loop of its channel.
   private enum Phase {
@@ -20,47 +20,43 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
     case done
   }
 
-  /// Fixed before the attempt reaches the loop.
-  let request: ClientRequest
-  let deadline: Deadline?
-  let waitsForReady: Bool
-  private let messageBytesMax: Int
-  private let number: Int
+  let call: ClientCall
+  /// From 1, over all attempts that a server may have seen.
+  let number: Int
+  private let deadline: Deadline?
 
-  private var phase = Phase.waiting
-  private var continuation: CheckedContinuation<ClientResponse, any Error>?
-  private var assembler: MessageAssembler
-  private var message: [UInt8]?
+  @exclusivity(unchecked) private var phase = Phase.waiting
+  @exclusivity(unchecked) private var assembler: MessageAssembler
   private var timer: NIOScheduledCallback?
   /// What the head said, if that alone decides the call.
   private var headFailure: RPCError?
+  /// Messages of the call that the stream has been given.
+  @exclusivity(unchecked) private(set) var sentMessages = 0
+  /// Bytes that the stream has been given since it last had none left.
+  @exclusivity(unchecked) private(set) var unsentBytes = 0
+  private var hasFinished = false
+  /// Bytes received that the server's window does not have back.
+  @exclusivity(unchecked) private var withheldBytes = 0
 
-  init(
-    _ request: ClientRequest, number: Int, deadline: Deadline?, waitsForReady: Bool, messageBytesMax: Int
-  ) {
-    self.request = request
+  init(_ call: ClientCall, number: Int, deadline: Deadline?) {
+    self.call = call
     self.number = number
     self.deadline = deadline
-    self.waitsForReady = waitsForReady
-    self.messageBytesMax = messageBytesMax
-    assembler = MessageAssembler(bytesMax: messageBytesMax)
+    assembler = MessageAssembler(bytesMax: call.settings.messageBytesMax)
   }
 
   var isWaiting: Bool { if case .waiting = phase { true } else { false } }
+  var waitsForReady: Bool { call.settings.waitsForReady }
 
   // MARK: Begin
 
-  /// Takes the promise to answer; false if the attempt is over already.
-  func begin(_ continuation: CheckedContinuation<ClientResponse, any Error>, on eventLoop: any EventLoop) -> Bool {
-    guard isWaiting else {
-      continuation.resume(throwing: AttemptFailure.cancelled)
-      return false
-    }
-    self.continuation = continuation
+  /// Starts the clock; false if the time is over already, which the call has then been told.
+  func begin(on eventLoop: any EventLoop) -> Bool {
+    guard isWaiting else { return false }
     guard let deadline else { return true }
     let remaining = deadline.remaining
     guard remaining > .zero else {
-      finish(.status(ClientAttempt.deadlineExceeded))
+      end(.status(ClientAttempt.deadlineExceeded))
       return false
     }
     timer = try? eventLoop.scheduleCallback(in: TimeAmount(remaining), handler: self)  // The loop never ends.
@@ -70,58 +66,97 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
   /// Sends the call on a connection that takes it. Throws what the connection throws, and keeps waiting then.
   func open(on connection: HTTP2Connection, authority: String) throws {
     guard case .waiting = phase else { return }
-    let stream = try connection.open(
-      headers(authority: authority, isEncrypted: connection.remote.isEncrypted), body: Framing.frame(request.message),
-      handler: self)
-    phase = .open(stream)
+    let headers = headers(authority: authority, isEncrypted: connection.remote.isEncrypted)
+    if let only = call.onlyMessage {
+      phase = .open(try connection.open(headers, body: only, handler: self))
+      sentMessages = 1
+      hasFinished = true
+    } else {
+      phase = .open(try connection.open(headers, body: nil, handler: self))
+      push()
+    }
   }
 
   private func headers(authority: String, isEncrypted: Bool) -> HeaderList {
     var headers = HeaderList([
-      (":method", "POST"), (":scheme", isEncrypted ? "https" : "http"), (":path", request.method.path),
+      (":method", "POST"), (":scheme", isEncrypted ? "https" : "http"), (":path", call.head.method.path),
       (":authority", authority),
       ("te", "trailers"), ("content-type", "application/grpc"), ("user-agent", ClientAttempt.userAgent),
     ])
     if let deadline { headers.append("grpc-timeout", Timeout.format(deadline.remaining)) }
     if number > 1 { headers.append("grpc-previous-rpc-attempts", String(number - 1)) }
-    headers.append(contentsOf: request.metadata.fields)
+    headers.append(contentsOf: call.head.metadata.fields)
     return headers
   }
 
   private static let userAgent = "grpc-swift-mobo/1"
+
+  // MARK: Requests
+
+  /// Gives the stream what the call has for it.
+  func push() {
+    guard case .open(let stream) = phase, !hasFinished else { return }
+    while let message = call.message(at: sentMessages) {
+      sentMessages += 1
+      unsentBytes += message.count
+      stream.send(message)
+    }
+    if call.requestsEnded {
+      hasFinished = true
+      stream.finish()
+    }
+  }
+
+  func drained() {
+    unsentBytes = 0
+    call.drained(self)
+  }
 
   // MARK: End
 
   /// Ends the attempt from this side; the server is told to stop.
   func fail(_ failure: AttemptFailure) {
     if case .open(let stream) = phase { stream.reset(.cancel) }
-    finish(failure)
+    end(.failure(failure))
+  }
+
+  /// Ends the attempt, and the call is not told.
+  func abandon() {
+    if case .open(let stream) = phase { stream.reset(.cancel) }
+    _ = leave()
   }
 
   func handleScheduledCallback(eventLoop: some EventLoop) {
     fail(.status(ClientAttempt.deadlineExceeded))
   }
 
-  private func finish(_ failure: AttemptFailure) {
-    finish { $0.resume(throwing: failure) }
+  private func end(_ failure: AttemptFailure) {
+    end(.failure(failure))
   }
 
-  private func finish(_ resume: (CheckedContinuation<ClientResponse, any Error>) -> Void) {
-    if case .done = phase { return }
+  private func end(_ result: Result<Metadata, AttemptFailure>) {
+    if leave() { call.ended(self, result) }
+  }
+
+  private func leave() -> Bool {
+    switch phase {
+    case .done: return false
+    case .open(let stream): returnWindow(stream, withheldBytes)  // Or the connection would never have it back.
+    case .waiting: break
+    }
     phase = .done
     timer?.cancel()
     timer = nil
-    guard let continuation else { return }
-    self.continuation = nil
-    resume(continuation)
+    return true
   }
 
   static let deadlineExceeded = RPCError(.deadlineExceeded, "the deadline has passed")
 
-  // MARK: The answer
+  // MARK: Responses
 
   func received(headers: HeaderList, isEnd: Bool) {
     if isEnd { return ended(headers) }
+    guard case .open = phase else { return }
     let status = headers.first(":status") ?? ""
     guard status == "200" else {
       headFailure = RPCError(StatusCode(httpStatus: Int(status) ?? 0), "the server answered with HTTP \(status)")
@@ -133,7 +168,9 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
     }
     if let encoding = headers.first("grpc-encoding"), encoding != "identity" {
       headFailure = RPCError(.internal, "the server's answer is compressed with '\(encoding.prefix(32))'")
+      return
     }
+    call.received(headers: Metadata(received: headers), from: self)
   }
 
   func receivedOversizedHeaders(isEnd: Bool) {
@@ -142,21 +179,32 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
 
   func received(data bytes: RawSpan, isEnd: Bool) {
     guard case .open(let stream) = phase else { return }
-    stream.consumed(bytes.byteCount)
+    withheldBytes += bytes.byteCount
     if headFailure == nil {
       var offset = 0
       do throws(MessageAssembler.Refusal) {
         while let next = try assembler.next(in: bytes, from: &offset) {
-          guard message == nil else {
-            return fail(.status(RPCError(.unimplemented, "the server answered with more than one message")))
-          }
-          message = next
+          call.received(next, from: self)
+          guard case .open = phase else { return }  // The call did not want it.
         }
       } catch {
         return fail(.status(RPCError(error)))
       }
     }
-    if isEnd { finish(.status(headFailure ?? RPCError(.internal, "the answer ends without a status"))) }
+    // What is part of a message that nobody could have taken yet must not stop the rest of that message.
+    if call.hasNothingToTake || headFailure != nil { returnWindow(stream, withheldBytes) }
+    if isEnd { end(.status(headFailure ?? RPCError(.internal, "the answer ends without a status"))) }
+  }
+
+  /// The reader has taken a message of so many bytes.
+  func taken(_ count: Int) {
+    guard case .open(let stream) = phase else { return }
+    returnWindow(stream, call.hasNothingToTake ? withheldBytes : min(Framing.prefixBytes + count, withheldBytes))
+  }
+
+  private func returnWindow(_ stream: HTTP2Stream, _ count: Int) {
+    withheldBytes -= count
+    stream.consumed(count)
   }
 
   func received(trailers: HeaderList) {
@@ -164,29 +212,35 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
   }
 
   private func ended(_ fields: HeaderList) {
+    guard case .open(let stream) = phase else { return }
+    // Nobody reads what has not been sent, and the stream would be kept for it.
+    stream.resetUnlessSent(.cancel)
+    end(outcome(fields))
+  }
+
+  private func outcome(_ fields: HeaderList) -> Result<Metadata, AttemptFailure> {
     guard let status = StatusTrailers.status(in: fields) else {
-      if let headFailure { return finish(.status(headFailure)) }
+      if let headFailure { return .failure(.status(headFailure)) }
       let http = fields.first(":status").flatMap { Int($0) }
       let code = http.map { $0 == 200 ? StatusCode.unknown : StatusCode(httpStatus: $0) } ?? .unknown
-      return finish(.status(RPCError(code, "the answer has no gRPC status\(http.map { " (HTTP \($0))" } ?? "")")))
+      return .failure(
+        .status(RPCError(code, "the answer has no gRPC status\(http.map { " (HTTP \($0))" } ?? "")")))
     }
-    guard status.code == .ok else { return finish(.status(status)) }
-    if let headFailure { return finish(.status(headFailure)) }
-    guard assembler.isIdle else { return finish(.status(RPCError(.internal, "the answer ends inside a message"))) }
-    guard let message else {
-      return finish(.status(RPCError(.unimplemented, "the server answered without a message")))
+    guard status.code == .ok else { return .failure(.status(status)) }
+    if let headFailure { return .failure(.status(headFailure)) }
+    guard assembler.isIdle else {
+      return .failure(.status(RPCError(.internal, "the answer ends inside a message")))
     }
-    let response = ClientResponse(message: message, trailers: status.metadata)
-    finish { $0.resume(returning: response) }
+    return .success(status.metadata)
   }
 
   func closed(_ reason: StreamClosure) {
     switch reason {
-    case .finished: finish(.status(RPCError(.internal, "the answer ends without a status")))
-    case .refused: finish(.unprocessed(RPCError(.unavailable, "the server refused the stream")))
-    case .connectionLost: finish(.status(RPCError(.unavailable, "the connection was lost")))
+    case .finished: end(.status(RPCError(.internal, "the answer ends without a status")))
+    case .refused: end(.unprocessed(RPCError(.unavailable, "the server refused the stream")))
+    case .connectionLost: end(.status(RPCError(.unavailable, "the connection was lost")))
     case .reset(let code):
-      finish(.status(RPCError(StatusCode(code), "the server reset the stream: \(code)")))
+      end(.status(RPCError(StatusCode(code), "the server reset the stream: \(code)")))
     }
   }
 }

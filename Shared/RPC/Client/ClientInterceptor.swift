@@ -1,31 +1,35 @@
-/// A unary call about to be sent.
-public struct ClientRequest: Sendable {
+/// A call about to be made, as its interceptors see it.
+public struct ClientCallHead: Sendable {
   public let method: MethodDescriptor
+  /// What is sent before the first message.
   public var metadata: Metadata
-  public var message: [UInt8]
 
-  public init(method: MethodDescriptor, metadata: Metadata = [:], message: [UInt8] = []) {
+  public init(method: MethodDescriptor, metadata: Metadata = [:]) {
     self.method = method
     self.metadata = metadata
-    self.message = message
   }
 }
 
-/// The answer to a unary call.
+/// The whole answer to a call with one answer.
 public struct ClientResponse: Sendable {
+  /// The metadata in front of the message; empty if the server sent it all in one block.
+  public var headers: Metadata
   public var message: [UInt8]
   /// The metadata that followed the message.
   public var trailers: Metadata
 
-  public init(message: [UInt8], trailers: Metadata = [:]) {
+  public init(headers: Metadata = [:], message: [UInt8], trailers: Metadata = [:]) {
+    self.headers = headers
     self.message = message
     self.trailers = trailers
   }
 }
 
-/// Work around every call of a channel; runs once per call, however many attempts it takes.
+/// Work around every call of a channel, whatever its kind; runs once per call, however many attempts it takes.
 public protocol ClientInterceptor: Sendable {
-  func intercept(
-    _ request: ClientRequest, next: (ClientRequest) async throws -> ClientResponse
-  ) async throws -> ClientResponse
+  /// `next` makes the call with the head it is given, and returns what the call's code returned. Throws what that
+  /// throws; an `RPCError` if the call itself failed.
+  func intercept<R: Sendable>(
+    _ call: ClientCallHead, next: (ClientCallHead) async throws -> R
+  ) async throws -> R
 }

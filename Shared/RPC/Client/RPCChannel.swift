@@ -39,19 +39,59 @@ public final class RPCChannel: Sendable {
     timer.cancel()
   }
 
-  /// Calls a unary method. Throws `RPCError`, or `CancellationError` if the task is cancelled.
+  // MARK: Calls
+
+  /// Calls a method with one request and one answer. Throws `RPCError`, or `CancellationError` if the task is
+  /// cancelled.
   public func unary(
     _ method: MethodDescriptor, _ message: [UInt8], options: CallOptions = CallOptions()
   ) async throws -> [UInt8] {
-    let request = ClientRequest(method: method, metadata: metadata(options), message: message)
-    return try await step(0, request, options, deadline(options)).message
+    try await unaryResponse(method, message, options: options).message
   }
 
-  private func step(
-    _ index: Int, _ request: ClientRequest, _ options: CallOptions, _ deadline: Deadline?
+  /// The same, with the metadata of the answer.
+  public func unaryResponse(
+    _ method: MethodDescriptor, _ message: [UInt8], options: CallOptions = CallOptions()
   ) async throws -> ClientResponse {
-    guard index < interceptors.count else { return try await send(request, options, deadline) }
-    return try await interceptors[index].intercept(request) { try await step(index + 1, $0, options, deadline) }
+    let deadline = deadline(options)
+    return try await intercepted(ClientCallHead(method: method, metadata: metadata(options))) { head in
+      try await makeCall(head, options, deadline, attemptDeadline: options.attemptDeadline).whole(message)
+    }
+  }
+
+  /// Calls a method of any kind: `body` writes the requests and reads the answers. When it returns or throws, the call
+  /// is over, and what is unfinished of it is cancelled.
+  ///
+  /// Throws what `body` throws, and `RPCError` if the call cannot be made at all. A failed call is tried again, by the
+  /// options' policy, until the first block of the answer has arrived or more than `Limits.replayBytesMax` have been
+  /// sent.
+  public func stream<R: Sendable>(
+    _ method: MethodDescriptor, options: CallOptions = CallOptions(),
+    _ body: (RequestWriter<[UInt8]>, ResponseStream<[UInt8]>) async throws -> R
+  ) async throws -> R {
+    let deadline = deadline(options)
+    return try await intercepted(ClientCallHead(method: method, metadata: metadata(options))) { head in
+      try await makeCall(head, options, deadline, attemptDeadline: nil).streamed(body)
+    }
+  }
+
+  private func intercepted<R: Sendable>(
+    _ head: ClientCallHead, _ index: Int = 0, _ call: (ClientCallHead) async throws -> R
+  ) async throws -> R {
+    guard index < interceptors.count else { return try await call(head) }
+    return try await interceptors[index].intercept(head) { try await intercepted($0, index + 1, call) }
+  }
+
+  private func makeCall(
+    _ head: ClientCallHead, _ options: CallOptions, _ deadline: Deadline?, attemptDeadline: Duration?
+  ) throws -> ClientCall {
+    guard let core else { throw RPCError(.unavailable, "'\(target)' is no target") }
+    if let violation = head.metadata.violation { throw RPCError(.internal, violation) }
+    let settings = CallSettings(
+      deadline: deadline, attemptDeadline: attemptDeadline, waitsForReady: options.waitsForReady,
+      retry: options.retry, messageBytesMax: configuration.messageBytesMax,
+      sentMessageBytesMax: configuration.sentMessageBytesMax)
+    return ClientCall(head, settings, core)
   }
 
   /// What the running call's scope hands on, unless the options say otherwise.
@@ -68,51 +108,5 @@ public final class RPCChannel: Sendable {
   private func deadline(_ options: CallOptions) -> Deadline? {
     if let duration = options.deadline { return Deadline.soonest(of: duration) }
     return Deadline.current ?? configuration.defaultDeadline.map { Deadline.after($0) }
-  }
-
-  // MARK: Attempts
-
-  private func send(
-    _ request: ClientRequest, _ options: CallOptions, _ deadline: Deadline?
-  ) async throws -> ClientResponse {
-    guard let core else { throw RPCError(.unavailable, "'\(target)' is no target") }
-    if let violation = request.metadata.violation { throw RPCError(.internal, violation) }
-    guard request.message.count <= configuration.sentMessageBytesMax else {
-      let limit = configuration.sentMessageBytesMax
-      throw RPCError(.resourceExhausted, "a message of \(request.message.count) bytes exceeds the limit of \(limit)")
-    }
-    var retries = RetryState(policy: options.retry, deadline: deadline)
-    while true {  // Every way round counts as a retry, and those are bounded.
-      do {
-        return try await attempt(request, retries.attempt, options, deadline, core)
-      } catch {
-        guard let pause = try retries.pause(after: error) else { continue }
-        try await Task.sleep(for: pause)
-      }
-    }
-  }
-
-  private func attempt(
-    _ request: ClientRequest, _ number: Int, _ options: CallOptions, _ deadline: Deadline?, _ core: ChannelCore
-  ) async throws(AttemptFailure) -> ClientResponse {
-    let own = options.attemptDeadline.map { Deadline.after($0) }
-    let attempt = ClientAttempt(
-      request, number: number, deadline: [own, deadline].compactMap(\.self).min(),
-      waitsForReady: options.waitsForReady, messageBytesMax: configuration.messageBytesMax)
-    do {
-      return try await withTaskCancellationHandler {
-        try await withCheckedThrowingContinuation { continuation in
-          core.eventLoop.execute {
-            if attempt.begin(continuation, on: core.eventLoop) { core.submit(attempt) }
-          }
-        }
-      } onCancel: {
-        core.eventLoop.execute { attempt.fail(.cancelled) }
-      }
-    } catch let failure as AttemptFailure {
-      throw failure
-    } catch {
-      throw .status(RPCError(.internal, "the call ended in an unknown way"))
-    }
   }
 }

@@ -111,7 +111,5 @@ final class Recorder: Sendable {
 
   func record(_ metadata: Metadata) { seen.withLock { $0 = metadata } }
 
-  func request(_ method: MethodDescriptor) -> ClientRequest {
-    ClientRequest(method: method, metadata: [:], message: [])
-  }
+  func call(_ method: MethodDescriptor) -> ClientCallHead { ClientCallHead(method: method) }
 }

@@ -210,10 +210,7 @@ struct ServiceCredentialsTests {
     let credentials = ServiceCredentials(service: "order", keys: keys)
     let recorder = Recorder()
     try await CallScope.$current.withValue(context) {
-      _ = try await credentials.intercept(recorder.request(method)) { request in
-        recorder.record(request.metadata)
-        return ClientResponse(message: [])
-      }
+      try await credentials.intercept(recorder.call(method)) { recorder.record($0.metadata) }
     }
     return recorder.metadata
   }

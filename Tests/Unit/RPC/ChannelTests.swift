@@ -179,30 +179,38 @@ struct ChannelTests {
     }
   }
 
-  @Test("client interceptors may change the request and see the answer's trailers")
+  @Test("client interceptors run in order around every kind of call, and may change its metadata")
   func clientInterceptor() async throws {
     struct Sign: ClientInterceptor {
-      let trailer: Event
-      func intercept(
-        _ request: ClientRequest, next: (ClientRequest) async throws -> ClientResponse
-      ) async throws -> ClientResponse {
-        var signed = request
-        signed.metadata.append("signature", "s")
-        let response = try await next(signed)
-        if response.trailers["seen"] == "s" { trailer.happen() }
-        return response
+      let text: String
+      let calls: Counter
+      func intercept<R: Sendable>(
+        _ call: ClientCallHead, next: (ClientCallHead) async throws -> R
+      ) async throws -> R {
+        var signed = call
+        signed.metadata.replace("signature", (call.metadata["signature"] ?? "") + text)
+        calls.increment()
+        return try await next(signed)
       }
     }
-    let trailer = Event()
+    let calls = Counter()
     try await Loopback.with(
-      clientInterceptors: [Sign(trailer: trailer)],
+      clientInterceptors: [Sign(text: "a", calls: calls), Sign(text: "b", calls: calls)],
       answer: { bytes, context in
         context.trailers.append("seen", context.metadata["signature"] ?? "")
         return bytes
       }
     ) { loopback in
-      _ = try await loopback.call([])
-      await trailer.wait()
+      let response = try await loopback.channel.unaryResponse(ProbeService.call, [7])
+      #expect(response.message == [7])
+      #expect(response.trailers["seen"] == "ab")
+      try await loopback.channel.stream(ProbeService.call) { requests, responses in
+        try await requests.write([8])
+        try await requests.finish()
+        for try await message in responses { #expect(message == [8]) }
+        #expect(responses.trailers?["seen"] == "ab")
+      }
+      #expect(calls.count == 4)
     }
   }
 
