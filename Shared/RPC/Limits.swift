@@ -59,7 +59,4 @@ public enum Limits {
   /// What a streaming call has sent is kept for further attempts up to this many bytes, framing included. A call that
   /// has sent more gets none: the usual bound of gRPC for one call.
   public static let replayBytesMax = 256 << 10
-
-  /// Bytes of one call's requests that wait to be sent, above which its writer waits with the next message.
-  static let unwrittenBytesMax = 64 << 10
 }

@@ -180,7 +180,7 @@ final class ClientCall: @unchecked Sendable {  // What changes is touched on `ev
   /// True while another message may be given to the stream.
   private var isKeepingUp: Bool {
     let waiting = attempts.first.map { $0.isWaiting ? keptBytes : $0.unsentBytes } ?? keptBytes
-    return waiting <= Limits.unwrittenBytesMax
+    return waiting <= Limits.unsentBytesMax
   }
 
   func drained(_ attempt: ClientAttempt) {

@@ -93,19 +93,19 @@ struct StreamCallTests {
     try await StreamPeer.with(settings: settings, takesMessages: false) { call, moment in
       if case .head = moment { call.head() }
     } _: { channel, peer in
-      let written = Counter()
+      // The window, what may wait beside it, and the message of the writer: never more than these are taken.
+      let most = 64 / 16 + Limits.unsentBytesMax / (16 << 10) + 1
+      let (written, hasBegun) = (Counter(), Event())
       await #expect(throws: CancellationError.self) {
         try await channel.stream(Self.upload) { requests, responses in
           let endless = Task {
             while true {
               try await requests.write([UInt8](repeating: 0, count: 16 << 10))
-              written.increment()
+              if written.increment() == 3 { hasBegun.happen() }
             }
           }
           _ = try await responses.headers
-          // The window, what may wait beside it, and the message of the writer: never more than these are taken.
-          let most = 64 / 16 + Limits.unwrittenBytesMax / (16 << 10) + 1
-          while written.count < most - 2 { await Task.yield() }
+          await hasBegun.wait()
           for _ in 0..<1_000 { await Task.yield() }
           #expect(written.count <= most)
           endless.cancel()
