@@ -282,6 +282,9 @@ public final class HTTP2Engine {
     reset(slot, .noError)
   }
 
+  /// True once this end's last frame has gone out.
+  public func hasSentEnd(_ slot: StreamSlot) -> Bool { streams[slot.number].hasSentEnd }
+
   /// Gives received bytes back to the windows of the stream and of the connection.
   public func consume(_ slot: StreamSlot, _ count: Int) {
     nghttp2_session_consume(session, streams[slot.number].id, count)

@@ -81,7 +81,7 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
 
   /// Ends both sides, unless this one has sent all it has.
   public func resetUnlessSent(_ code: HTTP2ErrorCode) {
-    guard let connection, !isSelfDone || !connection.engine.isAnswerOut(slot) else { return }
+    guard let connection, !connection.engine.hasSentEnd(slot) else { return }
     reset(code)
   }
 
