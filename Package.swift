@@ -110,17 +110,21 @@ let services: [Target] =
   ]
 
 let suites: [Target] = [
+  // Certificates in memory: for tests only.
+  .target(name: "TestCertificates", dependencies: ["Transport", x509, crypto], path: "Tests/Support/Certificates"),
   tests("KernelTests", in: "Unit/Kernel", ["Kernel"]),
   tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "RPC", "Stubs"]),
   tests(
     "RPCTests", in: "Unit/RPC",
-    ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log, x509, crypto]),
+    ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log, "TestCertificates"]),
   tests("IntrospectionTests", in: "Unit/Introspection", ["Kernel", "Introspection", "Messages", "RPC", "Stubs"]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
-  tests("ServiceRuntimeTests", in: "Unit/ServiceRuntime", ["Kernel", "ServiceRuntime", "HTTP", "Messages"]),
+  tests(
+    "ServiceRuntimeTests", in: "Unit/ServiceRuntime",
+    ["Kernel", "ServiceRuntime", "Transport", "HTTP", "Messages", log, "TestCertificates"]),
   tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", "Transport", "HTTP2", nioCore, nioPosix, log]),
-  tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Messages", "Stubs", jwt, log]),
+  tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Transport", "Messages", "Stubs", jwt, log]),
   tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),
   // Accounts in memory: for tests only.
   .target(

@@ -9,11 +9,17 @@ public struct AccessInterceptor: ServerInterceptor {
   private let verifier: TokenVerifier
   private let principals: any PrincipalSource
   private let serviceKeys: ServiceKeys
+  private let trustDomain: String?
 
-  public init(verifier: TokenVerifier, principals: any PrincipalSource, serviceKeys: ServiceKeys) {
+  /// - Parameter trustDomain: of certificates that name services (`spiffe://<trust domain>/<service>`); nil believes
+  ///   none.
+  public init(
+    verifier: TokenVerifier, principals: any PrincipalSource, serviceKeys: ServiceKeys, trustDomain: String? = nil
+  ) {
     self.verifier = verifier
     self.principals = principals
     self.serviceKeys = serviceKeys
+    self.trustDomain = trustDomain
   }
 
   public func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
@@ -56,14 +62,27 @@ public struct AccessInterceptor: ServerInterceptor {
   }
 
   private func service(_ context: CallContext) throws(Failure) -> Caller {
-    let metadata = context.metadata
-    guard let name = metadata[ActorMetadata.service], let key = metadata[ActorMetadata.key],
-      serviceKeys.accepts(key, of: name), context.method.rules.callers.contains(name)
-    else { throw Self.forbidden(context.method) }
-    guard let actor = ActorMetadata.parse(metadata, requestID: context.requestID) else {
+    guard let name = callingService(context), context.method.rules.callers.contains(name) else {
+      throw Self.forbidden(context.method)
+    }
+    guard let actor = ActorMetadata.parse(context.metadata, requestID: context.requestID) else {
       throw Failure(.forbidden, "the metadata \(ActorMetadata.actor) names nobody")
     }
     return .service(name, actor: actor)
+  }
+
+  /// The service at the other end: over TLS whom the certificate names, whatever the metadata say; without TLS whose
+  /// key is presented, from this machine only.
+  private func callingService(_ context: CallContext) -> String? {
+    let remote = context.remote
+    guard !remote.isEncrypted else {
+      guard let id = remote.identity?.spiffeID, id.trustDomain == trustDomain else { return nil }
+      return id.service
+    }
+    guard remote.isLoopback, let name = context.metadata[ActorMetadata.service],
+      let key = context.metadata[ActorMetadata.key], serviceKeys.accepts(key, of: name)
+    else { return nil }
+    return name
   }
 
   private static func token(in metadata: Metadata) throws(Failure) -> String {

@@ -17,7 +17,9 @@ public struct CommonSettings: Sendable {
   public let grpcMessageBytesMax: Int
   /// Whether reflection and channelz answer.
   public let grpcIntrospection: Bool
-  /// Nil refuses internal RPCs to everybody.
+  /// Nil without TLS, which production does not start without.
+  public let tls: TLSSettings?
+  /// For plaintext on the loopback interface. Without it and without TLS internal RPCs are refused to everybody.
   public let serviceKeysFile: String?
   public let stateDirectory: String
   public let logLevel: LogThreshold
@@ -47,6 +49,7 @@ public struct CommonSettings: Sendable {
     ]
     grpcMessageBytesMax = keys[Keys.grpcMessageBytesMax]
     grpcIntrospection = keys[Keys.grpcIntrospection]
+    tls = TLSSettings(&keys)
     serviceKeysFile = keys[Keys.serviceKeysFile]
     stateDirectory = keys[Keys.stateDirectory]
     logLevel = keys[Keys.logLevel]
@@ -71,20 +74,12 @@ public struct CommonSettings: Sendable {
     }
   }
 
-  /// What production refuses, and what this build cannot do yet.
+  /// What production refuses.
   private static func checkTrust(_ keys: inout ConfigurationReader, seed: SeedProfile) {
-    let files = [Keys.tlsCertificateFile, Keys.tlsKeyFile, Keys.tlsAuthoritiesFile]
-    let given = files.filter { keys[$0] != nil }
-    for key in given {
-      // Going on without what was asked for would be worse than not starting.
-      keys.reject(key.name, "this build cannot encrypt its gRPC ports yet: leave it out, outside production")
-    }
     guard keys.environment == .production else { return }
-    if given.isEmpty {
-      keys.reject(
-        Keys.appEnvironment.name,
-        "production needs TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE, "
-          + "and this build cannot encrypt its gRPC ports yet")
+    if TLSSettings.files.allSatisfy({ keys[$0] == nil }) {
+      let names = TLSSettings.files.map(\.name).joined(separator: ", ")
+      keys.reject(Keys.appEnvironment.name, "production does not start without TLS: set \(names)")
     }
     if keys[Keys.serviceKeysFile] != nil {
       keys.reject(Keys.serviceKeysFile.name, "is refused in production, where certificates name the caller")
@@ -92,6 +87,36 @@ public struct CommonSettings: Sendable {
     if seed != .none && seed != .admin {
       keys.reject(Keys.seedProfile.name, "must be none or admin in production")
     }
+  }
+}
+
+/// The certificate of the gRPC port and of calls to other services, and whom they trust.
+public struct TLSSettings: Sendable {
+  public let certificateFile: String
+  public let keyFile: String
+  public let authoritiesFile: String
+  /// The first part of every service's SPIFFE id.
+  public let trustDomain: String
+  /// How often the files are looked at.
+  public let reloadInterval: Duration
+
+  static let files = [Keys.tlsCertificateFile, Keys.tlsKeyFile, Keys.tlsAuthoritiesFile]
+
+  /// Nil unless all three files are named; some of them are a problem.
+  init?(_ keys: inout ConfigurationReader) {
+    trustDomain = keys[Keys.tlsTrustDomain]
+    reloadInterval = keys[Keys.tlsReloadInterval]
+    let paths = Self.files.map { keys[$0] }
+    guard let certificate = paths[0], let key = paths[1], let authorities = paths[2] else {
+      // Going on without what was asked for would be worse than not starting.
+      if paths.contains(where: { $0 != nil }) {
+        for (file, path) in zip(Self.files, paths) where path == nil {
+          keys.reject(file.name, "must be given: TLS needs a certificate, its key and the authorities")
+        }
+      }
+      return nil
+    }
+    (certificateFile, keyFile, authoritiesFile) = (certificate, key, authorities)
   }
 }
 

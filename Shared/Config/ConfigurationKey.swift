@@ -186,6 +186,15 @@ enum ValueText {
     return plain[open...].contains(">")
   }
 
+  /// What SPIFFE allows as the first part of an id.
+  static func isTrustDomain(_ text: String) -> Bool {
+    (1...255).contains(text.utf8.count)
+      && text.utf8.allSatisfy { byte in
+        UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+          || [UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_")].contains(byte)
+      }
+  }
+
   /// Nil when `text` is `host:port`, `dns:///host:port`, or a comma-separated list of these.
   static func targetProblem(_ text: String) -> String? {
     let reason = "must be host:port, dns:///host:port, or a comma-separated list of these"

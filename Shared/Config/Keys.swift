@@ -43,6 +43,11 @@ public enum Keys {
   public static let tlsCertificateFile = ConfigurationKey<String?>.optionalText("TLS_CERT_FILE")
   public static let tlsKeyFile = ConfigurationKey<String?>.optionalText("TLS_KEY_FILE")
   public static let tlsAuthoritiesFile = ConfigurationKey<String?>.optionalText("TLS_CA_FILE")
+  public static let tlsTrustDomain = ConfigurationKey<String>.text("TLS_TRUST_DOMAIN", .text("mobo")) { text in
+    ValueText.isTrustDomain(text) ? nil : "must be at most 255 lowercase letters, digits, dots, dashes and underscores"
+  }
+  public static let tlsReloadInterval = ConfigurationKey<Duration>.span(
+    "TLS_RELOAD_INTERVAL_MS", 10_000, 100...86_400_000, of: .milliseconds)
   public static let jwksRefresh = ConfigurationKey<Duration>.span(
     "JWKS_REFRESH_SECONDS", 300, 1...86_400, of: .seconds)
   public static let authCacheTTL = ConfigurationKey<Duration>.span(

@@ -4,17 +4,21 @@ import Kernel
 import Logging
 import RPC
 import Synchronization
+import Transport
 
 /// The process's channels to the other services: one per service, made when first asked for.
 final class ChannelRegistry: Sendable {
   private let common: CommonSettings
   private let credentials: ServiceCredentials
+  private let tls: TLSCredentials?
   private let logger: Logger
   private let channels = Mutex<[ServiceName: RPCChannel]>([:])
 
-  init(_ common: CommonSettings, _ serviceKeys: ServiceKeys, _ logger: Logger) {
+  init(_ common: CommonSettings, _ serviceKeys: ServiceKeys, _ tls: TLSCredentials?, _ logger: Logger) {
     self.common = common
-    credentials = ServiceCredentials(service: common.service.rawValue, keys: serviceKeys)
+    self.tls = tls
+    // With TLS the certificate says who calls, and keys stay at home.
+    credentials = ServiceCredentials(service: common.service.rawValue, keys: tls == nil ? serviceKeys : .none)
     self.logger = logger
   }
 
@@ -24,11 +28,20 @@ final class ChannelRegistry: Sendable {
       let channel = RPCChannel(
         target: common.targets[other] ?? "",
         configuration: RPCChannelConfiguration(
-          messageBytesMax: common.grpcMessageBytesMax, defaultDeadline: common.requestTimeout),
+          tls: clientTLS(to: other), messageBytesMax: common.grpcMessageBytesMax, defaultDeadline: common.requestTimeout
+        ),
         interceptors: [credentials], logger: logger)
       channels[other] = channel
       return channel
     }
+  }
+
+  /// The server must be the service that is meant, whatever host it runs on.
+  private func clientTLS(to other: ServiceName) -> ClientTLS? {
+    guard let tls, let domain = common.tls?.trustDomain,
+      let server = SPIFFEID(trustDomain: domain, service: other.rawValue)
+    else { return nil }
+    return ClientTLS(tls, server: .identity(server))
   }
 
   func close() async {

@@ -2,6 +2,7 @@ import Access
 import Config
 import Foundation
 import Logging
+import Transport
 
 /// The whole configuration of a process, read and found valid.
 struct Configured<Settings: ServiceSettings>: Sendable {
@@ -9,6 +10,8 @@ struct Configured<Settings: ServiceSettings>: Sendable {
   let common: CommonSettings
   let settings: Settings
   let serviceKeys: ServiceKeys
+  /// The certificate of this process, loaded and checked; nil without TLS.
+  let tls: TLSCredentials?
   /// Redacted, one key per line.
   let printable: String
   /// Redacted values by key.
@@ -30,9 +33,30 @@ struct Configured<Settings: ServiceSettings>: Sendable {
       }
     }
     self.serviceKeys = serviceKeys
+    tls = Self.credentials(service, common, &keys)
     printable = keys.printable
     values = Dictionary(keys.entries.map { ($0.key.name, $0.value) }, uniquingKeysWith: { first, _ in first })
     try keys.finish()
+  }
+
+  private static func credentials(
+    _ service: ServiceName, _ common: CommonSettings, _ keys: inout ConfigurationReader
+  ) -> TLSCredentials? {
+    guard let tls = common.tls else { return nil }
+    do throws(TLSFailure) {
+      return try TLSCredentials(
+        TLSFiles(certificate: tls.certificateFile, key: tls.keyFile, authorities: tls.authoritiesFile),
+        identity: SPIFFEID(trustDomain: tls.trustDomain, service: service.rawValue))
+    } catch {
+      let key =
+        switch error.part {
+        case .certificate: Keys.tlsCertificateFile
+        case .key: Keys.tlsKeyFile
+        case .authorities: Keys.tlsAuthoritiesFile
+        }
+      keys.reject(key.name, error.description)
+      return nil
+    }
   }
 
   var logLevel: Logger.Level { Logger.Level(rawValue: common.logLevel.rawValue) ?? .info }

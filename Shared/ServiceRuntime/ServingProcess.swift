@@ -8,6 +8,7 @@ import Mongo
 import RPC
 import Stubs
 import Telemetry
+import Transport
 
 #if canImport(Glibc)
   import Glibc
@@ -22,6 +23,8 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   private let logger: Logger
   private let clock = SystemClock()
   private let metrics = Metrics()
+  /// Nil without TLS: there is nothing to read anew.
+  private let hangups: HangupSignals?
 
   /// Everything that runs once the process serves.
   private struct Running: Sendable {
@@ -39,6 +42,7 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     self.definition = definition
     self.configured = configured
     self.logger = logger
+    hangups = configured.tls.map { _ in HangupSignals() }
   }
 
   func run() async throws -> ProcessExit {
@@ -96,6 +100,12 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   }
 
   private func warnAboutTrust() {
+    guard configured.tls == nil else {
+      if configured.common.serviceKeysFile != nil {
+        logger.warning("SERVICE_KEYS_FILE is not used: with TLS certificates say who calls")
+      }
+      return
+    }
     guard configured.serviceKeys.key(of: configured.service.rawValue) == nil else { return }
     logger.warning("SERVICE_KEYS_FILE names no key of this service: its calls to other services will be refused")
   }
@@ -115,7 +125,8 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
       services: services.map(\.serviceName) + [HealthMethods.service], database: host.client,
       dependencies: assembly.dependencies)
     var listener = RPCServerConfiguration(
-      host: common.bindAddress, port: common.grpcPort, messageBytesMax: common.grpcMessageBytesMax)
+      host: common.bindAddress, port: common.grpcPort, tls: serverTLS,
+      messageBytesMax: common.grpcMessageBytesMax)
     listener.channelz = host.channelz
     let rpc = RPCServer(
       listener, interceptors: interceptors(assembly, host),
@@ -138,6 +149,7 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
 
     var tasks = assembly.background
     if let relay = host.relay { tasks.append(.init("outbox relay") { await relay.run() }) }
+    if let watch = certificateWatch { tasks.append(watch) }
     let background = Task { [tasks] in await BackgroundTasks(tasks: tasks, logger: logger).run() }
     health.started()
     Logs.announceListening(
@@ -146,6 +158,21 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     return Running(
       health: health, rpc: rpc, admin: admin, http: http, background: background, channels: host.channels,
       client: host.client)
+  }
+
+  private var serverTLS: ServerTLS? {
+    configured.tls.map { credentials in
+      logger.info("TLS is on", metadata: CertificateWatch.metadata(credentials.facts))
+      return ServerTLS(credentials) { [logger] peer, reason in
+        logger.info("a client was refused in the TLS handshake", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+      }
+    }
+  }
+
+  private var certificateWatch: ServiceAssembly.BackgroundTask? {
+    guard let credentials = configured.tls, let settings = configured.common.tls, let hangups else { return nil }
+    let watch = CertificateWatch(credentials, interval: settings.reloadInterval, logger: logger)
+    return .init("certificates") { await watch.run(requests: hangups.requests) }
   }
 
   /// The first is the outermost: refusals of the inner ones are logged and counted too.
@@ -159,7 +186,7 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
       CallLog(logger: logger), CallMetrics(metrics), RequestTimeout(limit: configured.common.requestTimeout),
       AccessInterceptor(
         verifier: verifier ?? host.verifier, principals: assembly.principals ?? host.principals,
-        serviceKeys: configured.serviceKeys),
+        serviceKeys: configured.serviceKeys, trustDomain: configured.common.tls?.trustDomain),
     ]
   }
 
@@ -171,8 +198,9 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   }
 
   private func adminRoutes(_ health: HealthState, _ client: MongoClient?) -> AdminRoutes {
-    AdminRoutes(health: health, clock: clock) { [metrics] in
-      metrics.text(readings: ProcessReadings.all(database: client))
+    AdminRoutes(health: health, clock: clock) { [metrics, credentials = configured.tls] in
+      let certificates = credentials.map { ProcessReadings.certificates($0) } ?? []
+      return metrics.text(readings: ProcessReadings.all(database: client) + certificates)
     }
   }
 

@@ -15,7 +15,10 @@ struct SettingsTests {
       ("MONGODB_DBNAME", "t_x_wallet", true), ("MONGODB_DBNAME", "a.b", false), ("BIND_ADDRESS", "0.0.0.0", true),
       ("AUDIT_TARGET", "dns:///audit:50055", true), ("AUDIT_TARGET", "a:1,b:2", true), ("AUDIT_TARGET", "a:1,", false),
       ("AUDIT_TARGET", "a:0", false), ("AUDIT_TARGET", "[::1]:50055", true), ("AUDIT_TARGET", ":50055", false),
-      ("ADMIN_PORT", "50054", false), ("TLS_CERT_FILE", "/x", false), ("SERVICE_KEYS_FILE", "", true),
+      ("ADMIN_PORT", "50054", false), ("TLS_CERT_FILE", "/x", false),
+      ("TLS_TRUST_DOMAIN", "mobo.example-1", true), ("TLS_TRUST_DOMAIN", "Mobo", false),
+      ("TLS_TRUST_DOMAIN", "mobo/x", false), ("TLS_RELOAD_INTERVAL_MS", "100", true),
+      ("TLS_RELOAD_INTERVAL_MS", "99", false), ("SERVICE_KEYS_FILE", "", true),
       ("SEED_PROFILE", "demo", true), ("SEED_PROFILE", "Base", false),
     ])
   func values(key: String, value: String, accepted: Bool) {
@@ -72,6 +75,26 @@ struct SettingsTests {
     var reader = ConfigurationReader(service: .wallet, environmentVariables: variables)
     _ = CommonSettings(&reader)
     #expect(ConfigurationReaderTests.wrongKeys(reader) == wrong)
+  }
+
+  static let tls = ["TLS_CERT_FILE": "/c", "TLS_KEY_FILE": "/k", "TLS_CA_FILE": "/a"]
+
+  @Test("TLS takes its three files together or none of them", arguments: ["development", "production"])
+  func tlsFiles(environment: String) {
+    for mask in 0..<8 {
+      let given = Self.tls.keys.sorted().enumerated().filter { mask & (1 << $0.offset) != 0 }.map(\.element)
+      var variables = ["APP_ENV": environment, "MONGODB_URI": "mongodb://db/"]
+      for key in given { variables[key] = Self.tls[key] }
+      var reader = ConfigurationReader(service: .wallet, environmentVariables: variables)
+      let settings = CommonSettings(&reader).tls
+      let wrong = Set(ConfigurationReaderTests.wrongKeys(reader))
+      switch given.count {
+      case 0: #expect(wrong == (environment == "production" ? ["APP_ENV"] : []))
+      case 3: #expect(wrong.isEmpty && settings?.keyFile == "/k" && settings?.trustDomain == "mobo")
+      default: #expect(wrong == Set(Self.tls.keys).subtracting(given))
+      }
+      #expect((settings != nil) == (given.count == 3))
+    }
   }
 
   @Test(

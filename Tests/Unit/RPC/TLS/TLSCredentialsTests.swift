@@ -1,4 +1,5 @@
 import Foundation
+import TestCertificates
 import Testing
 
 @testable import Transport
@@ -30,9 +31,10 @@ struct TLSCredentialsTests {
 
   @Test("what belongs together is taken")
   func good() throws {
-    let credentials = try load()
+    let now = Int64(Date.now.timeIntervalSince1970)
+    let credentials = try TLSCredentials(folder.files, identity: .of("wallet"), now: { now })
     #expect(credentials.facts.subject == "spiffe://mobo/wallet")
-    #expect((86_000...86_400).contains(try #require(credentials.secondsLeft)))
+    #expect(credentials.secondsLeft == credentials.facts.certificateNotAfter.map { $0 - now })
     #expect(credentials.reload() == .unchanged)
   }
 
@@ -42,10 +44,10 @@ struct TLSCredentialsTests {
       try folder.write(part, text)
       #expect(refusal()?.part == part)
     }
-    try FileManager.default.removeItem(atPath: try #require(folder.files[part]))
+    try FileManager.default.removeItem(atPath: folder.path(part))
     #expect(refusal()?.part == part)
     try FileManager.default.createDirectory(
-      atPath: try #require(folder.files[part]), withIntermediateDirectories: false)
+      atPath: folder.path(part), withIntermediateDirectories: false)
     #expect(refusal()?.part == part)
   }
 
@@ -76,7 +78,7 @@ struct TLSCredentialsTests {
       (0o600, true), (0o400, true), (0o604, false), (0o602, false), (0o620, false), (0o666, false), (0o610, false),
     ])
   func permissions(mode: Int, accepted: Bool) throws {
-    try folder.write(.key, try String(contentsOfFile: try #require(folder.files.key), encoding: .utf8), mode: mode)
+    try folder.write(.key, try String(contentsOfFile: folder.path(.key), encoding: .utf8), mode: mode)
     #expect(refusal()?.part == (accepted ? nil : .key))
   }
 

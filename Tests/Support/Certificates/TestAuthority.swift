@@ -1,18 +1,18 @@
-import Crypto
-import Foundation
-import X509
+public import Foundation
+public import Transport
+public import X509
 
-@testable import Transport
+internal import Crypto
 
 /// Signs certificates for tests, in memory.
-struct TestAuthority {
+public struct TestAuthority {
   private let key: Certificate.PrivateKey
   private let name: DistinguishedName
-  let certificate: Certificate
+  public let certificate: Certificate
 
-  init(_ commonName: String = "Test Authority") throws {
+  public init() throws {
     key = Certificate.PrivateKey(P256.Signing.PrivateKey())
-    name = try DistinguishedName { CommonName(commonName) }
+    name = try DistinguishedName { CommonName("Test Authority") }
     certificate = try Certificate(
       version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.publicKey,
       notValidBefore: Date(timeIntervalSinceNow: -86_400 * 30), notValidAfter: Date(timeIntervalSinceNow: 86_400 * 30),
@@ -23,10 +23,10 @@ struct TestAuthority {
       }, issuerPrivateKey: key)
   }
 
-  var pem: String { get throws { try certificate.serializeAsPEM().pemString } }
+  public var pem: String { get throws { try certificate.serializeAsPEM().pemString } }
 
   /// A certificate and its key, valid from and to so many seconds from now.
-  func issue(
+  public func issue(
     uris: [String] = [], dnsNames: [String] = [], from: TimeInterval = -3_600, to: TimeInterval = 86_400
   ) throws -> (certificate: String, key: String) {
     let own = Certificate.PrivateKey(P256.Signing.PrivateKey())
@@ -46,11 +46,11 @@ struct TestAuthority {
 }
 
 /// The three files of a process in a folder of their own, which goes when this goes.
-final class TLSFolder: Sendable {
-  let files: TLSFiles
+public final class TLSFolder: Sendable {
+  public let files: TLSFiles
   private let folder: URL
 
-  init() throws {
+  public init() throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "tls-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     files = TLSFiles(
@@ -62,20 +62,27 @@ final class TLSFolder: Sendable {
     try? FileManager.default.removeItem(at: folder)
   }
 
-  func write(_ part: TLSFiles.Part, _ text: String, mode: Int = 0o600) throws {
-    guard let path = files[part] else { return }
-    try Data(text.utf8).write(to: URL(filePath: path))
-    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+  public func path(_ part: TLSFiles.Part) -> String {
+    switch part {
+    case .certificate: files.certificate ?? ""
+    case .key: files.key ?? ""
+    case .authorities: files.authorities ?? ""
+    }
   }
 
-  func write(_ pair: (certificate: String, key: String), trusting authorities: TestAuthority...) throws {
+  public func write(_ part: TLSFiles.Part, _ text: String, mode: Int = 0o600) throws {
+    try Data(text.utf8).write(to: URL(filePath: path(part)))
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path(part))
+  }
+
+  public func write(_ pair: (certificate: String, key: String), trusting authorities: TestAuthority...) throws {
     try write(.certificate, pair.certificate)
     try write(.key, pair.key)
     try write(.authorities, try authorities.map { try $0.pem }.joined(separator: "\n"))
   }
 
   /// The credentials of a service of the trust domain `mobo`.
-  static func of(
+  public static func of(
     _ service: String, signedBy authority: TestAuthority, trusting trusted: TestAuthority? = nil,
     dnsNames: [String] = []
   ) throws -> (folder: TLSFolder, credentials: TLSCredentials) {
@@ -87,7 +94,8 @@ final class TLSFolder: Sendable {
 }
 
 extension SPIFFEID {
-  static func of(_ service: String) throws -> SPIFFEID {
+  /// The id of a service of the trust domain `mobo`.
+  public static func of(_ service: String) throws -> SPIFFEID {
     guard let id = SPIFFEID(trustDomain: "mobo", service: service) else { throw CocoaError(.formatting) }
     return id
   }
