@@ -1,21 +1,11 @@
 """Processes that cannot work say why, with the right exit code, and touch nothing."""
 
 import json
-import os
-import pathlib
 import socket
-import subprocess
 
 import pytest
 
-from mobo_deployment import DATABASES, SERVICES, Deployment, free_ports
-
-
-def run(name, environment=None, *arguments, timeout=60):
-    binary = str(pathlib.Path(os.environ["MOBO_BIN_DIR"]) / name)
-    base = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", "")}
-    return subprocess.run(
-        [binary, *arguments], env={**base, **(environment or {})}, capture_output=True, text=True, timeout=timeout)
+from mobo_deployment import DATABASES, SERVICES, Deployment, free_ports, run
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -21,6 +21,7 @@ from mobo_protos import load
 DATABASES = ("identity", "campaign", "order", "wallet", "audit")
 SERVICES = DATABASES + ("gateway",)
 PASSWORD = "ChangeMe_123!"
+CERTIFICATES = pathlib.Path(__file__).resolve().parents[2] / "deploy/certificates/certificates.sh"
 
 
 def free_ports(count):
@@ -39,6 +40,42 @@ def seed_id(key):
     import hashlib
 
     return hashlib.sha256(f"mobo/seed/{key}".encode()).hexdigest()[:24]
+
+
+def run(name, environment=None, *arguments, timeout=60):
+    """One executable, to its end, with nothing of this environment."""
+    binary = str(pathlib.Path(os.environ["MOBO_BIN_DIR"]) / name)
+    base = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", "")}
+    return subprocess.run(
+        [binary, *arguments], env={**base, **(environment or {})}, capture_output=True, text=True, timeout=timeout)
+
+
+class Certificates:
+    """The certificates of a deployment, made by the product's own script."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.run("issue")
+
+    def run(self, command, *options):
+        subprocess.run([CERTIFICATES, command, self.folder, *options], check=True, stdout=subprocess.DEVNULL)
+
+    def path(self, service, name):
+        return str(self.folder / service / name)
+
+    def environment(self, service):
+        return {
+            "TLS_CERT_FILE": self.path(service, "tls.crt"), "TLS_KEY_FILE": self.path(service, "tls.key"),
+            "TLS_CA_FILE": self.path(service, "ca.crt")}
+
+    def channel(self, service, caller, port):
+        """A stock channel with the certificate of `caller`."""
+        authorities, key, certificate = (
+            pathlib.Path(self.path(caller, name)).read_bytes() for name in ("ca.crt", "tls.key", "tls.crt"))
+        return grpc.secure_channel(
+            f"127.0.0.1:{port}", grpc.ssl_channel_credentials(authorities, key, certificate),
+            # Stock clients know servers by host name; ours know them by the URI.
+            options=(("grpc.ssl_target_name_override", service), ("grpc.use_local_subchannel_pool", 1)))
 
 
 class Service:
@@ -124,7 +161,7 @@ def await_true(condition, what, timeout=30):
 
 
 class Deployment:
-    def __init__(self, uri, extra=None):
+    def __init__(self, uri, extra=None, tls=False):
         self.uri = uri
         self.prefix = f"t_{secrets.token_hex(4)}"
         self.folder = tempfile.mkdtemp(prefix="mobo-deployment-")
@@ -132,6 +169,7 @@ class Deployment:
         self.keys = {name: secrets.token_hex(32) for name in SERVICES + ("operator",)}
         keys_file = pathlib.Path(self.folder) / "service-keys.json"
         keys_file.write_text(json.dumps(self.keys))
+        self.certificates = Certificates(f"{self.folder}/certificates") if tls else None
         ports = free_ports(13)
         self.http_port = ports[12]
         self.services = {}
@@ -145,7 +183,7 @@ class Deployment:
                 "APP_ENV": "test",
                 "GRPC_PORT": str(grpc_ports[name]),
                 "ADMIN_PORT": str(admin_ports[name]),
-                "SERVICE_KEYS_FILE": str(keys_file),
+                **(self.certificates.environment(name) if tls else {"SERVICE_KEYS_FILE": str(keys_file)}),
                 "STATE_DIR": f"{self.folder}/{name}",
                 "MONGODB_URI": uri,
                 "MONGODB_DBNAME": self.database_name(name),
@@ -199,14 +237,17 @@ class Deployment:
 
     # --- gRPC, with stock clients ---
 
-    def channel(self, service):
+    def channel(self, service, caller="operator"):
+        """With TLS the certificate of `caller` says who calls; without it metadata do (`credentials`)."""
+        if self.certificates:
+            return self.certificates.channel(service, caller, self.grpc_ports[service])
         return grpc.insecure_channel(f"127.0.0.1:{self.grpc_ports[service]}")
 
-    def stub(self, service, internal=False):
+    def stub(self, service, internal=False, caller="operator"):
         """The stock stub of a service, on a new channel."""
         module = load(f"mobo.{service}.v1.{service}_service_pb2_grpc")
         name = f"{service.capitalize()}{'Internal' if internal else ''}ServiceStub"
-        return getattr(module, name)(self.channel(service))
+        return getattr(module, name)(self.channel(service, caller))
 
     def credentials(self, caller, actor="SYSTEM", roles=""):
         """Metadata of an internal call in the name of a service."""

@@ -6,7 +6,7 @@ SERVICES=(identity campaign order wallet audit gateway)
 # What the build and the local deployment need from Debian.
 DEBIAN_PACKAGES=(
   pkg-config libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev libmongoc-dev
-  libargon2-dev zlib1g-dev libcurl4 python3-venv curl
+  libargon2-dev zlib1g-dev libcurl4 openssl python3-venv curl
 )
 # What the tests load servers with.
 TEST_PACKAGES=(nghttp2-client)

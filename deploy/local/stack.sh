@@ -9,6 +9,7 @@ CONFIG="$MOBO_HOME/config"
 
 profile=base
 smoke=yes
+tls=no
 port_base=
 
 parse_up() {
@@ -16,6 +17,7 @@ parse_up() {
     case "$1" in
       --profile) profile=${2:?--profile needs a name}; shift 2 ;;
       --no-smoke) smoke=no; shift ;;
+      --tls) tls=yes; shift ;;
       --port-base) port_base=${2:?--port-base needs a number}; shift 2 ;;
       *) die 64 "unknown option for up: $1 (see ./mobo help)" ;;
     esac
@@ -69,6 +71,7 @@ check_ports() {
 write_secrets() {
   mkdir -p "$MOBO_HOME/secrets"
   chmod 700 "$MOBO_HOME/secrets"
+  if [ "$tls" = yes ]; then deploy/certificates/certificates.sh issue "$MOBO_HOME/secrets/certificates" >/dev/null; fi
   [ -s "$MOBO_HOME/secrets/service-keys.json" ] && return
   (umask 077 && python3 -c '
 import json, secrets
@@ -91,11 +94,16 @@ ports = {"identity": ${admin_port[identity]}, "campaign": ${admin_port[campaign]
 config = {
     "GRPC_PORT": targets.get(name, ${grpc_port[gateway]}),
     "ADMIN_PORT": ports[name],
-    "SERVICE_KEYS_FILE": "$MOBO_HOME/secrets/service-keys.json",
     "STATE_DIR": "$MOBO_HOME/" + name,
 }
 for target, port in targets.items():
     config[target.upper() + "_TARGET"] = f"127.0.0.1:{port}"
+if "$tls" == "yes":
+    folder = "$MOBO_HOME/secrets/certificates/" + name
+    files = {"TLS_CERT_FILE": "tls.crt", "TLS_KEY_FILE": "tls.key", "TLS_CA_FILE": "ca.crt"}
+    config |= {key: f"{folder}/{file}" for key, file in files.items()}
+else:
+    config["SERVICE_KEYS_FILE"] = "$MOBO_HOME/secrets/service-keys.json"
 if name == "gateway":
     config["HTTP_PORT"] = $http_port
 else:
@@ -111,13 +119,17 @@ start_service() {
   local name=$1 command
   command=$(service_command "$name")
   if service_runs "$name"; then
-    if [ "$(readlink "/proc/$(<"$RUN/$name.pid")/exe")" = "$(readlink -f "$command")" ]; then
+    if ! cmp -s "$CONFIG/$name.json" "$RUN/$name.json"; then
+      echo "    $name has another configuration now: restarting it"
+    elif [ "$(readlink "/proc/$(<"$RUN/$name.pid")/exe")" = "$(readlink -f "$command")" ]; then
       echo "    $name runs already (pid $(<"$RUN/$name.pid"))"
       return
+    else
+      echo "    $name was built anew: restarting it"
     fi
-    echo "    $name was built anew: restarting it"
     stop_process "$RUN/$name.pid" "$command" 35
   fi
+  cp "$CONFIG/$name.json" "$RUN/$name.json"  # What the process runs with, for a later `up`.
   CONFIG_FILE="$CONFIG/$name.json" setsid "$command" >>"$LOGS/$name.log" 2>&1 </dev/null &
   echo $! >"$RUN/$name.pid"
   disown
