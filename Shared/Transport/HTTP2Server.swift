@@ -32,8 +32,12 @@ public final class HTTP2Server: Sendable {
     group = ownGroup ?? MultiThreadedEventLoopGroup.singleton
   }
 
-  /// Throws `TransportFailure.bind`. Returns where the server can be reached.
+  /// Throws `TransportFailure.bind`, and `TLSFailure` for TLS without a certificate. Returns where the server can be
+  /// reached.
   public func start() async throws -> (host: String, port: Int) {
+    if let tls, tls.credentials.snapshot.server == nil {
+      throw TLSFailure(.certificate, "a server needs a certificate")
+    }
     let (configuration, makeAcceptor, connections) = (configuration, makeAcceptor, connections)
     let (tls, quota) = (tls, quota)
     let bound = try await Listener.bind(host: host, port: port, on: group) { channel in

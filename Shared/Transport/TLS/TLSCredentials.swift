@@ -39,6 +39,8 @@ public final class TLSCredentials: Sendable {
   private let identity: SPIFFEID?
   private let now: @Sendable () -> Int64
   private let state: Mutex<State>
+  /// Held while files are read, so that of two readings the later one counts.
+  private let reading = Mutex(())
 
   /// Reads the files and refuses what could not serve: unreadable or foreign content, a key that others may read or
   /// that belongs to another certificate, an expired certificate, one that says we are somebody else.
@@ -65,6 +67,10 @@ public final class TLSCredentials: Sendable {
 
   /// Reads the files again. Blocks while it reads: not for event loops.
   public func reload() -> Reload {
+    reading.withLock { _ in readAgain() }
+  }
+
+  private func readAgain() -> Reload {
     do throws(TLSFailure) {
       let contents = try files.read()
       // A renewal that is half written now is whole the next time.

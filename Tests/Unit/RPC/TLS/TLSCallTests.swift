@@ -239,6 +239,14 @@ struct TLSHandshakeTests {
     await server.shutdownGracefully(within: .zero)
   }
 
+  @Test("a server does not start with TLS and without a certificate")
+  func noCertificate() async throws {
+    let (folder, _) = try TLSFolder.of("wallet", signedBy: TestAuthority())
+    let bare = try TLSCredentials(TLSFiles(certificate: nil, key: nil, authorities: folder.files.authorities))
+    let server = HTTP2Server(host: "127.0.0.1", port: 0, tls: ServerTLS(bare)) { _ in NoStreams() }
+    await #expect(throws: TLSFailure.self) { try await server.start() }
+  }
+
   @Test("a server that stops does not wait for a peer that never finishes its handshake")
   func shutdown() async throws {
     let server = try Self.server(ConnectionConfiguration(), TLSCallTests.Observed())
