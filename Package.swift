@@ -83,7 +83,8 @@ let tools: [Target] = [
   .executableTarget(name: "protogen", path: "Shared/ProtoGen"),
   .executableTarget(name: "mobo", dependencies: [argumentParser], path: "Shared/Operator"),
   .executableTarget(
-    name: "bench-echo", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchEcho"),
+    name: "bench-echo", dependencies: ["Introspection", "Messages", "RPC", "Stubs", argumentParser, log],
+    path: "Shared/BenchEcho"),
 ]
 
 let services: [Target] =

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Introspection
 import Logging
 import Messages
 import RPC
@@ -25,9 +26,16 @@ struct BenchEcho: AsyncParsableCommand {
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     var logger = Logger(label: "bench-echo")
     logger.logLevel = .warning
+    let own: [any ServiceBinding] = [EchoBinding(Echo())]
+    let health = HealthStatuses()
+    var configuration = RPCServerConfiguration(host: "127.0.0.1", port: port, threads: threads)
+    configuration.channelz = Channelz()
+    let services =
+      own + IntrospectionServices.bindings(beside: own, health: health, channelz: configuration.channelz)
+    health.update(
+      Dictionary(([""] + services.map(\.serviceName)).map { ($0, .serving) }, uniquingKeysWith: { first, _ in first }))
     let server = RPCServer(
-      RPCServerConfiguration(host: "127.0.0.1", port: port, threads: threads),
-      interceptors: [CallLog(logger: logger)], services: [EchoBinding(Echo())], logger: logger)
+      configuration, interceptors: [CallLog(logger: logger)], services: services, logger: logger)
     let (host, port) = try await server.start()
     StandardError.write(#"{"level":"info","message":"listening","service":"bench-echo","grpc":"\#(host):\#(port)"}"#)
     await TerminationSignal.received()

@@ -11,7 +11,7 @@ final class HealthState: Sendable {
   }
 
   /// For `grpc.health.v1`: kept up to date with everything that this object knows.
-  let statuses = HealthStatuses()
+  let statuses: HealthStatuses
 
   private let state = Mutex(State())
   /// Held while the statuses are worked out and told, so that of two changes the later one has the last word.
@@ -23,8 +23,10 @@ final class HealthState: Sendable {
   private let dependencies: (@Sendable () async -> [String: String])?
 
   init(
-    services: [String] = [], database: MongoClient?, dependencies: (@Sendable () async -> [String: String])?
+    _ statuses: HealthStatuses = HealthStatuses(), services: [String] = [], database: MongoClient?,
+    dependencies: (@Sendable () async -> [String: String])?
   ) {
+    self.statuses = statuses
     self.services = services
     self.database = database
     self.dependencies = dependencies

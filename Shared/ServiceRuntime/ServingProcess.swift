@@ -120,17 +120,18 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>
   ) async throws -> Running {
     let common = configured.common
-    let services = services(assembly, host.channelz)
+    let statuses = HealthStatuses()
+    let services =
+      assembly.services
+      + IntrospectionServices.bindings(beside: assembly.services, health: statuses, channelz: host.channelz)
     let health = HealthState(
-      services: services.map(\.serviceName) + [HealthMethods.service], database: host.client,
-      dependencies: assembly.dependencies)
+      statuses, services: services.map(\.serviceName), database: host.client, dependencies: assembly.dependencies)
     var listener = RPCServerConfiguration(
       host: common.bindAddress, port: common.grpcPort, tls: serverTLS,
       messageBytesMax: common.grpcMessageBytesMax)
     listener.channelz = host.channelz
     let rpc = RPCServer(
-      listener, interceptors: interceptors(assembly, host),
-      services: services + [HealthBinding(HealthService(health.statuses))], logger: logger)
+      listener, interceptors: interceptors(assembly, host), services: services, logger: logger)
     let routes = adminRoutes(health, host.client)
     let admin = HTTPServer(
       configuration: HTTPServerConfiguration(host: common.bindAddress, port: common.adminPort), handler: routes,
@@ -188,13 +189,6 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
         verifier: verifier ?? host.verifier, principals: assembly.principals ?? host.principals,
         serviceKeys: configured.serviceKeys, trustDomain: configured.common.tls?.trustDomain),
     ]
-  }
-
-  /// Health is not among them: what it tells of is these.
-  private func services(_ assembly: ServiceAssembly, _ channelz: Channelz?) -> [any ServiceBinding] {
-    guard let channelz else { return assembly.services }
-    let services = assembly.services + [ChannelzBinding(ChannelzService(channelz))]
-    return services + ReflectionService.bindings(for: services.map(\.serviceName) + [HealthMethods.service])
   }
 
   private func adminRoutes(_ health: HealthState, _ client: MongoClient?) -> AdminRoutes {

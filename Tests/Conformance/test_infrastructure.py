@@ -1,8 +1,11 @@
 """Health, reflection and channelz of a real process, asked by the stock packages of gRPC."""
 
 import contextlib
+import json
+import os
 import pathlib
 import queue
+import subprocess
 import tempfile
 import threading
 
@@ -14,7 +17,7 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import proto_reflection_descriptor_database, reflection_pb2, reflection_pb2_grpc
 
-from mobo_deployment import Deployment
+from mobo_deployment import SERVICES, Deployment
 from mobo_protos import ROOT, load
 from mobo_proxy import Proxy
 
@@ -421,3 +424,40 @@ def test_ids_of_nothing_are_not_found(channelz):
 def test_a_negative_number_of_results_is_refused(channelz):
     request = channelz_pb2.GetServersRequest(max_results=-1)
     assert refusal(lambda: channelz.GetServers(request, timeout=TIMEOUT)) == grpc.StatusCode.INVALID_ARGUMENT
+
+
+# --- Every executable ---
+
+
+@pytest.fixture(scope="module")
+def everybody(mongodb_uri):
+    deployment = Deployment(mongodb_uri)
+    try:
+        yield deployment.start()
+    finally:
+        deployment.close()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_process_shows_itself(everybody, name):
+    with everybody.channel(name) as channel:
+        listed = proto_reflection_descriptor_database.ProtoReflectionDescriptorDatabase(channel).get_services()
+        assert INFRASTRUCTURE <= set(listed) and f"mobo.{name}.v1.{name.capitalize()}Service" in listed
+        statuses = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=TIMEOUT).statuses
+        assert set(statuses) == {"", *listed}
+        answer = channelz_pb2_grpc.ChannelzStub(channel).GetServers(channelz_pb2.GetServersRequest(), timeout=TIMEOUT)
+        assert len(answer.server) == 1
+
+
+def test_the_echo_server_shows_itself_too():
+    binary = pathlib.Path(os.environ["MOBO_BIN_DIR"]) / "bench-echo"
+    process = subprocess.Popen([str(binary), "--port", "0"], stderr=subprocess.PIPE, text=True)
+    try:
+        address = json.loads(process.stderr.readline())["grpc"]
+        with grpc.insecure_channel(address) as channel:
+            listed = proto_reflection_descriptor_database.ProtoReflectionDescriptorDatabase(channel).get_services()
+            assert {"bench.v1.Echo", *INFRASTRUCTURE} <= set(listed)
+            assert health_pb2_grpc.HealthStub(channel).Check(ask(), timeout=TIMEOUT).status == Status.SERVING
+    finally:
+        process.terminate()
+        process.communicate(timeout=15)
