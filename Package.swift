@@ -118,7 +118,7 @@ let suites: [Target] = [
   tests(
     "RPCTests", in: "Unit/RPC",
     ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log, "TestCertificates"]),
-  tests("IntrospectionTests", in: "Unit/Introspection", ["Kernel", "Introspection", "Messages", "RPC", "Stubs"]),
+  tests("IntrospectionTests", in: "Unit/Introspection", ["Kernel", "Introspection", "Messages", "RPC", "Stubs", log]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
   tests(

@@ -134,7 +134,7 @@ struct StubEmitter {
       out.line("private let channel: RPCChannel")
       out.line()
       out.line("public init(_ channel: RPCChannel) { self.channel = channel }")
-      for method in service.methods where method.kind == .unary {
+      for method in service.methods {
         out.line()
         out.doc(method.doc)
         try emitClientMethod(method, of: service, to: &out)

@@ -76,4 +76,13 @@ public struct HealthClient: Sendable {
   ) async throws -> GrpcHealthV1.HealthListResponse {
     try await channel.call(HealthMethods.list, request, options)
   }
+
+  /// Tells the status at once and then every change of it, until the caller goes away or the process ends.
+  /// A service that this process does not have is SERVICE_UNKNOWN, and the stream stays open all the same.
+  public func watch<R: Sendable>(
+    _ request: GrpcHealthV1.HealthCheckRequest, options: CallOptions = CallOptions(),
+    _ body: (ResponseStream<GrpcHealthV1.HealthCheckResponse>) async throws -> R
+  ) async throws -> R {
+    try await channel.serverStreaming(HealthMethods.watch, request, options, body)
+  }
 }

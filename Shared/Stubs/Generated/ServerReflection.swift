@@ -43,4 +43,12 @@ public struct ServerReflectionClient: Sendable {
   private let channel: RPCChannel
 
   public init(_ channel: RPCChannel) { self.channel = channel }
+
+  /// Answers each question with one answer, in order, for as long as the caller keeps asking.
+  public func serverReflectionInfo<R: Sendable>(
+    options: CallOptions = CallOptions(),
+    _ body: (RequestWriter<GrpcReflectionV1.ServerReflectionRequest>, ResponseStream<GrpcReflectionV1.ServerReflectionResponse>) async throws -> R
+  ) async throws -> R {
+    try await channel.bidirectional(ServerReflectionMethods.serverReflectionInfo, options, body)
+  }
 }

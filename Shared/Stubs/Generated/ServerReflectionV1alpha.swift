@@ -43,4 +43,12 @@ public struct ServerReflectionV1alphaClient: Sendable {
   private let channel: RPCChannel
 
   public init(_ channel: RPCChannel) { self.channel = channel }
+
+  /// Answers each question with one answer, in order, for as long as the caller keeps asking.
+  public func serverReflectionInfo<R: Sendable>(
+    options: CallOptions = CallOptions(),
+    _ body: (RequestWriter<GrpcReflectionV1alpha.ServerReflectionRequest>, ResponseStream<GrpcReflectionV1alpha.ServerReflectionResponse>) async throws -> R
+  ) async throws -> R {
+    try await channel.bidirectional(ServerReflectionV1alphaMethods.serverReflectionInfo, options, body)
+  }
 }

@@ -138,6 +138,38 @@ public struct TestServiceClient: Sendable {
     try await channel.call(TestServiceMethods.cacheableUnaryCall, request, options)
   }
 
+  /// Sends the payloads that are asked for.
+  public func streamingOutputCall<R: Sendable>(
+    _ request: GrpcTesting.StreamingOutputCallRequest, options: CallOptions = CallOptions(),
+    _ body: (ResponseStream<GrpcTesting.StreamingOutputCallResponse>) async throws -> R
+  ) async throws -> R {
+    try await channel.serverStreaming(TestServiceMethods.streamingOutputCall, request, options, body)
+  }
+
+  /// Counts the bytes of all payloads.
+  public func streamingInputCall(
+    options: CallOptions = CallOptions(),
+    _ body: (RequestWriter<GrpcTesting.StreamingInputCallRequest>) async throws -> Void
+  ) async throws -> GrpcTesting.StreamingInputCallResponse {
+    try await channel.clientStreaming(TestServiceMethods.streamingInputCall, options, body)
+  }
+
+  /// Answers each request as it arrives.
+  public func fullDuplexCall<R: Sendable>(
+    options: CallOptions = CallOptions(),
+    _ body: (RequestWriter<GrpcTesting.StreamingOutputCallRequest>, ResponseStream<GrpcTesting.StreamingOutputCallResponse>) async throws -> R
+  ) async throws -> R {
+    try await channel.bidirectional(TestServiceMethods.fullDuplexCall, options, body)
+  }
+
+  /// Answers all requests after the last of them.
+  public func halfDuplexCall<R: Sendable>(
+    options: CallOptions = CallOptions(),
+    _ body: (RequestWriter<GrpcTesting.StreamingOutputCallRequest>, ResponseStream<GrpcTesting.StreamingOutputCallResponse>) async throws -> R
+  ) async throws -> R {
+    try await channel.bidirectional(TestServiceMethods.halfDuplexCall, options, body)
+  }
+
   /// No server has it: clients see that it is missing.
   public func unimplementedCall(
     _ request: GrpcTesting.Empty, options: CallOptions = CallOptions()
