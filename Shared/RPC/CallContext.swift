@@ -61,8 +61,9 @@ public struct CallContext: Sendable {
   /// Metadata to send after the answer.
   public var trailers: ResponseMetadata { ResponseMetadata(call: call, place: .trailers) }
 
-  /// Says whether the messages of the answer are compressed, if the caller accepts that at all. To be said before
-  /// the first message; a stream's single messages may differ (`ResponseWriter.write`).
+  /// Says whether the messages of the answer are compressed, if the caller accepts that at all. A call that may
+  /// compress says so before its first message, because the head names the encoding; single messages of a stream
+  /// may then differ (`ResponseWriter.write`).
   public func compressResponses(_ on: Bool) {
     call.state.withLock { $0.compressesResponses = on }
   }
@@ -177,11 +178,11 @@ final class CallRecord: Sendable {
     }
   }
 
-  /// The headers, which are about to be sent: no further ones are taken.
-  func takeHeaders() -> Metadata {
+  /// What the handler said about the head, which is about to be sent: no further headers are taken.
+  func takeHead() -> (headers: Metadata, compressesResponses: Bool?) {
     state.withLock { state in
       state.areHeadersSent = true
-      return state.headers
+      return (state.headers, state.compressesResponses)
     }
   }
 }

@@ -8,12 +8,17 @@ struct MessageAssembler {
     /// The compressed-flag is set, but no compression has been agreed on.
     case compressed
     case malformedFlag(UInt8)
+    case decompression(DecompressionFailure)
   }
+
+  /// What a set compressed-flag means.
+  var encoding = MessageEncoding.identity
 
   private let bytesMax: Int
   private var prefix: UInt64 = 0
   private var prefixCount = 0
   private var expected = 0
+  private var isCompressed = false
   private var body: [UInt8] = []
 
   init(bytesMax: Int) {
@@ -45,18 +50,28 @@ struct MessageAssembler {
     body = []
     prefix = 0
     prefixCount = 0
-    return message
+    return isCompressed ? try decompressed(message) : message
   }
 
   private mutating func readPrefix() throws(Refusal) {
     switch UInt8(truncatingIfNeeded: prefix >> 32) {
-    case 0: break
+    case 0: isCompressed = false
+    case 1 where encoding != .identity: isCompressed = true
     case 1: throw .compressed
     case let flag: throw .malformedFlag(flag)
     }
     expected = Int(UInt32(truncatingIfNeeded: prefix))
     guard expected <= bytesMax else { throw .tooLarge(bytes: expected, bytesMax: bytesMax) }
     body.reserveCapacity(min(expected, Limits.assemblyReserveMax))
+  }
+
+  /// The limit is the same before and after: a message is not excused by how small it was made.
+  private func decompressed(_ message: [UInt8]) throws(Refusal) -> [UInt8] {
+    do throws(DecompressionFailure) {
+      return try encoding.decompress(message, bytesMax: bytesMax)
+    } catch {
+      throw .decompression(error)
+    }
   }
 }
 
@@ -65,8 +80,9 @@ extension RPCError {
     switch refusal {
     case .tooLarge(let bytes, let bytesMax):
       self.init(.resourceExhausted, "a message of \(bytes) bytes exceeds the limit of \(bytesMax)")
-    case .compressed: self.init(.unimplemented, "compressed messages are not supported")
+    case .compressed: self.init(.internal, "a message is compressed, but no grpc-encoding says how")
     case .malformedFlag(let flag): self.init(.internal, "a message begins with the unknown flag \(flag)")
+    case .decompression(let failure): self.init(failure)
     }
   }
 }

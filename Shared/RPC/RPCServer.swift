@@ -16,7 +16,8 @@ public final class RPCServer: Sendable {
     let core = ServerCore(
       router: Router(services), chain: CallChain(interceptors),
       messageBytesMax: configuration.messageBytesMax, sentMessageBytesMax: configuration.sentMessageBytesMax,
-      requestTimeMax: configuration.requestTimeMax, logger: logger)
+      requestTimeMax: configuration.requestTimeMax, compressesResponses: configuration.compressesResponses,
+      logger: logger)
     var connection = ConnectionConfiguration()
     connection.http2.concurrentStreamsMax = configuration.concurrentStreamsMax
     connection.http2.headerListBytesMax = configuration.headerListBytesMax

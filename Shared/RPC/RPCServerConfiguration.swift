@@ -13,6 +13,8 @@ public struct RPCServerConfiguration: Sendable {
   public var messageBytesMax: Int
   /// The largest answer in bytes.
   public var sentMessageBytesMax: Int
+  /// Whether answers are compressed for callers that accept it, where the handler does not say.
+  public var compressesResponses: Bool
   /// Name and value bytes plus 32 per field of one header block.
   public var headerListBytesMax: Int
   public var headerFieldsMax: Int
@@ -28,8 +30,8 @@ public struct RPCServerConfiguration: Sendable {
 
   public init(
     host: String, port: Int, tls: ServerTLS? = nil, threads: Int? = nil, messageBytesMax: Int = Limits.messageBytesMax,
-    sentMessageBytesMax: Int = Limits.sentMessageBytesMax, headerListBytesMax: Int = 16 << 10,
-    headerFieldsMax: Int = 100, concurrentStreamsMax: Int = 1_000,
+    sentMessageBytesMax: Int = Limits.sentMessageBytesMax, compressesResponses: Bool = false,
+    headerListBytesMax: Int = 16 << 10, headerFieldsMax: Int = 100, concurrentStreamsMax: Int = 1_000,
     requestTimeMax: Duration = Limits.requestTimeMax, idleTimeout: Duration = .seconds(300)
   ) {
     self.host = host
@@ -38,6 +40,7 @@ public struct RPCServerConfiguration: Sendable {
     self.threads = threads
     self.messageBytesMax = messageBytesMax
     self.sentMessageBytesMax = sentMessageBytesMax
+    self.compressesResponses = compressesResponses
     self.headerListBytesMax = headerListBytesMax
     self.headerFieldsMax = headerFieldsMax
     self.concurrentStreamsMax = concurrentStreamsMax

@@ -5,7 +5,8 @@ struct RequestHead {
   private(set) var isPOST = false
   private(set) var isHEAD = false
   private(set) var isGRPC = false
-  private(set) var isIdentityEncoded = true
+  /// Of the request's messages; nil for one that is not understood here.
+  private(set) var encoding: MessageEncoding? = .identity
   private(set) var isTimeoutWellFormed = true
   private(set) var timeout: Duration?
   private(set) var hasRequestID = false
@@ -34,7 +35,7 @@ struct RequestHead {
           hasRequestID = true
         }
       case 13 where headers.matches(field.name, "grpc-encoding"):
-        isIdentityEncoded = headers.matches(field.value, "identity")
+        encoding = MessageEncoding(wire: headers.bytes[field.value])
       default: break
       }
     }

@@ -10,6 +10,7 @@ struct ServerCore: Sendable {
   let messageBytesMax: Int
   let sentMessageBytesMax: Int
   let requestTimeMax: Duration
+  let compressesResponses: Bool
   let logger: Logger
 }
 

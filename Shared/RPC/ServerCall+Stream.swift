@@ -66,9 +66,7 @@ extension ServerCall {
     do throws(MessageAssembler.Refusal) {
       (message, takenBytes) = try flow.assemble(&assembler)
     } catch {
-      let failure = RPCError(error)
-      refuse(failure, accepted: error == .compressed)
-      throw failure
+      throw end(with: RPCError(error))
     }
     stream.consumed(takenBytes)
     if message != nil { stream.countMessageReceived() }
@@ -106,8 +104,8 @@ extension ServerCall {
       guard let flow, let context, phase == .running else { throw CancellationError() }
       try Task.checkCancellation()
       if mayWrite(flow) {
-        try sendHead(context)
-        let frame = Framing.frame(message)
+        try sendHead(context, compressed: compressed)
+        let frame = try frame(message, context, compressed: compressed)
         flow.wrote(frame.count)
         stream.countMessageSent()
         return stream.send(frame)

@@ -13,7 +13,7 @@ extension ServerCall {
         message = next
       }
     } catch {
-      return refuse(RPCError(error), accepted: error == .compressed)
+      return refuse(RPCError(error))
     }
     if isEnd { return requestEnded() }
     // A message that is complete counts too: its sender may leave the stream open for as long as it likes.
@@ -42,12 +42,12 @@ extension ServerCall {
     do {
       try checkSendable(trailers, context)
       try sendHead(context)
+      stream.send(try frame(response, context))
+      stream.countMessageSent()
+      succeed(trailers)
     } catch {
-      return fail(error, context)
+      fail(error, context)
     }
-    stream.send(Framing.frame(response))
-    stream.countMessageSent()
-    succeed(trailers)
   }
 
   /// The failure of an answer above the limit.

@@ -31,7 +31,9 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   /// What a call needs whose handler reads or writes a stream.
   @exclusivity(unchecked) var flow: StreamFlow?
   @exclusivity(unchecked) private var plainRefusal: PlainRefusal?
-  @exclusivity(unchecked) var isHeadSent = false
+  @exclusivity(unchecked) private(set) var isHeadSent = false
+  /// Of the answer's messages, as the head said; each may still go as it is.
+  @exclusivity(unchecked) private(set) var responseEncoding = MessageEncoding.identity
   @exclusivity(unchecked) private var heldBytes = 0
   @exclusivity(unchecked) private var task: Task<Void, Never>?
   @exclusivity(unchecked) private var timer: NIOScheduledCallback?
@@ -57,9 +59,10 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     guard let method = head.method else {
       return refuse(RPCError(Failure(.unimplemented, "unknown method \(head.path)")))
     }
-    guard head.isIdentityEncoded else {
+    guard let encoding = head.encoding else {
       return refuse(RPCError(.unimplemented, "the message encoding is not supported"), accepted: true)
     }
+    assembler.encoding = encoding
     guard head.isTimeoutWellFormed else { return refuse(RPCError(.internal, "grpc-timeout is malformed")) }
     let deadline = head.timeout.map { Deadline.after($0) }
     if let timeout = head.timeout, timeout <= .zero { return refuse(ServerCall.deadlineExceeded) }
@@ -173,7 +176,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     let isWhole = !isHeadSent
     var fields = StatusTrailers.fields(
       of: error, isWholeAnswer: isWhole, extra: context.map { ending($0) } ?? Metadata())
-    if accepted { fields.append("grpc-accept-encoding", "identity") }
+    if accepted { fields.append("grpc-accept-encoding", MessageEncoding.accepted) }
     end()
     if isWhole { stream.send(headers: fields, isEnd: true) } else { stream.finish(trailers: fields) }
     stream.stopPeer()
@@ -206,20 +209,45 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   }
 
   /// Sends the head in front of the first message. Throws if the handler's headers cannot be sent.
-  func sendHead(_ context: CallContext) throws {
+  ///
+  /// `compressed` is what was asked of the first message; nil leaves it to the call.
+  func sendHead(_ context: CallContext, compressed: Bool? = nil) throws {
     guard !isHeadSent else { return }
-    let headers = context.call.takeHeaders()
+    let (headers, wish) = context.call.takeHead()
     if let violation = headers.violation {
       core.logger.error("unsendable headers", metadata: logMetadata(context, violation))
       throw RPCError(Failure(.internalError, RPCError.maskedMessage))
     }
     isHeadSent = true
-    if headers.isEmpty {
-      stream.send(headers: WireHeaders.responseHead)
-    } else {
-      var head = WireHeaders.responseFields
-      head.append(contentsOf: headers.fields)
-      stream.send(headers: head)
+    if compressed == true || wish ?? core.compressesResponses { negotiateEncoding(context) }
+    if headers.isEmpty, responseEncoding == .identity {
+      return stream.send(headers: WireHeaders.responseHead)
+    }
+    var head = WireHeaders.responseFields
+    if responseEncoding != .identity {
+      head.append("grpc-encoding", responseEncoding.rawValue)
+      head.append("grpc-accept-encoding", MessageEncoding.accepted)
+    }
+    head.append(contentsOf: headers.fields)
+    stream.send(headers: head)
+  }
+
+  private func negotiateEncoding(_ context: CallContext) {
+    guard let accepted = context.metadata.fields.first("grpc-accept-encoding") else { return }
+    responseEncoding = [MessageEncoding.gzip, .deflate].first { $0.isAccepted(by: accepted) } ?? .identity
+  }
+
+  /// A message as it travels: compressed, if that was asked for and makes it smaller.
+  func frame(_ message: [UInt8], _ context: CallContext, compressed: Bool? = nil) throws -> [UInt8] {
+    guard responseEncoding != .identity, !message.isEmpty,
+      compressed ?? context.compressesResponses ?? core.compressesResponses
+    else { return Framing.frame(message) }
+    do throws(CompressionFailure) {
+      let smaller = try responseEncoding.compress(message)
+      guard smaller.count < message.count else { return Framing.frame(message) }
+      return Framing.frame(smaller, isCompressed: true)
+    } catch {
+      throw RPCError(error)
     }
   }
 

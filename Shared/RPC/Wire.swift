@@ -116,10 +116,11 @@ enum Timeout {
 enum Framing {
   static let prefixBytes = 5
 
-  static func frame(_ message: [UInt8]) -> [UInt8] {
+  /// `isCompressed` says what `message` is; it compresses nothing.
+  static func frame(_ message: [UInt8], isCompressed: Bool = false) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: prefixBytes + message.count) { target, count in
       let length = UInt32(truncatingIfNeeded: message.count)
-      target[0] = 0
+      target[0] = isCompressed ? 1 : 0
       target[1] = UInt8(truncatingIfNeeded: length >> 24)
       target[2] = UInt8(truncatingIfNeeded: length >> 16)
       target[3] = UInt8(truncatingIfNeeded: length >> 8)

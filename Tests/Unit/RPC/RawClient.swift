@@ -18,7 +18,7 @@ struct RawAnswer: Sendable {
 /// A client that sends what it is told, right or wrong.
 final class RawClient: ConnectionOwner, @unchecked Sendable {  // Touched on the connection's loop only.
   private let ready = Event()
-  private var connection: HTTP2Connection?
+  private(set) var connection: HTTP2Connection?
 
   static func connect(port: Int) async throws -> RawClient {
     let client = RawClient()

@@ -66,16 +66,6 @@ struct ServerTests {
     #expect(handled.count == 0)
   }
 
-  @Test("compression that nobody agreed on is UNIMPLEMENTED, and the answer names what is understood")
-  func compression() async throws {
-    let byHeader = try await answer(RawClient.headers([("grpc-encoding", "gzip")]), body: Framing.frame([]))
-    #expect(byHeader.grpcStatus == "12")
-    #expect(byHeader.head.first("grpc-accept-encoding") == "identity")
-    let byFlag = try await answer(RawClient.headers(), body: [1, 0, 0, 0, 0])
-    #expect(byFlag.grpcStatus == "12")
-    #expect(byFlag.head.first("grpc-accept-encoding") == "identity")
-  }
-
   @Test("a call has exactly one whole request message")
   func cardinality() async throws {
     #expect(try await answer(RawClient.headers(), body: []).grpcStatus == "12")
