@@ -85,6 +85,8 @@ let tools: [Target] = [
   .executableTarget(
     name: "bench-echo", dependencies: ["Introspection", "Messages", "RPC", "Stubs", argumentParser, log],
     path: "Shared/BenchEcho"),
+  .executableTarget(
+    name: "bench-load", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchLoad"),
 ]
 
 let services: [Target] =

@@ -184,3 +184,9 @@ class RawConnection:
                 data += found.payload
             if found.ends:
                 return dict(fields), data
+
+    def echo(self, stream, data=b"sixteen bytes..."):
+        """Makes a call and reads its answer to the end."""
+        self.send(self.call(stream, data))
+        fields, answer = self.answer(stream)
+        assert fields["grpc-status"] == "0" and answer == message(payload(data))

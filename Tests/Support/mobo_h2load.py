@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -98,10 +99,9 @@ def load(port, shape, requests, cpu=None, log=None, timeout=1800):
             "h2load", "-p", "h2c", "-t", "1", "-c", min(shape.connections, requests),
             "-m", shape.streams, "-n", requests, "-d", file.name, "-H", "content-type: application/grpc",
             "-H", "te: trailers", *(["--log-file", log] if log else []), f"http://127.0.0.1:{port}/{PATH}"]
-        try:
-            process = spawn(command, cpu=cpu, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        except FileNotFoundError as error:
-            raise LoadFailed("h2load is not installed (Debian: nghttp2-client)") from error
+        if not shutil.which("h2load"):
+            raise LoadFailed("h2load is not installed (Debian: nghttp2-client)")
+        process = spawn(command, cpu=cpu, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:

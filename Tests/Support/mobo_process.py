@@ -3,28 +3,25 @@
 import ctypes
 import os
 import pathlib
-import signal
+import random
+import socket
 import subprocess
 import time
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-_TICKS = os.sysconf("SC_CLK_TCK")
+_libc = ctypes.CDLL(None)
 
 
 def spawn(command, cpu=None, **options):
     """Starts a process that ends with us, whatever ends us; `cpu` keeps it on that one.
 
-    It is in a group of its own, so that Ctrl-C reaches us alone and we end it in order.
+    It is in a group of its own, so that Ctrl-C reaches us alone and we end it in order. Both wrappers (util-linux)
+    become the command, so the process id is its own; doing their work between fork and exec would run grpcio's fork
+    handlers.
     """
-
-    def prepare():
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if cpu is not None:
-            os.sched_setaffinity(0, {cpu})
-
+    pinned = ["taskset", "-c", str(cpu)] if cpu is not None else []
     return subprocess.Popen(
-        [str(part) for part in command], stdin=subprocess.DEVNULL, preexec_fn=prepare, process_group=0, **options)
+        ["setpriv", "--pdeathsig", "KILL", *pinned, *(str(part) for part in command)], stdin=subprocess.DEVNULL,
+        process_group=0, **options)
 
 
 def stop(process, seconds=15):
@@ -38,10 +35,21 @@ def stop(process, seconds=15):
     return process.wait()
 
 
+def is_alive(pid):
+    """False also for one that has ended and is still to be waited for."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def cpu_seconds(pid):
-    """User and system time of all threads."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """User and system time of all threads: what /proc/<pid>/stat tells in hundredths, to the nanosecond."""
+    clock = ctypes.c_int()
+    code = _libc.clock_getcpuclockid(pid, ctypes.byref(clock))
+    if code != 0:
+        raise OSError(code, f"no clock of process {pid}")
+    return time.clock_gettime(clock.value)
 
 
 def _memory(pid, field):
@@ -66,6 +74,21 @@ def forget_peak(pid):
 
 def open_files(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def lasting_port():
+    """A free port that no outgoing connection takes while its server is being restarted: it is below those."""
+    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(1_000):
+        port = random.randrange(lowest // 2, lowest)
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port below the ephemeral ones")
 
 
 def connections_at(port):

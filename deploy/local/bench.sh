@@ -23,7 +23,7 @@ rpc() {
   install_packages "${TEST_PACKAGES[@]}"
   prepare_python deploy/local/requirements-test.txt
   if grep -qx cpp <<<"$needs"; then
-    (install_packages "${BENCH_CPP_PACKAGES[@]}") || say "the peer cpp will be missing: its packages cannot be installed"
+    (install_packages "${BENCH_CPP_PACKAGES[@]}") || say "no peer cpp: its packages cannot be installed"
   fi
   say "building bench-echo (release)"
   swift build -c release --product bench-echo

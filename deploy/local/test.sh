@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Prepares the machine and runs every test, on free ports and temporary data only. Called by ./mobo test.
+# Prepares the machine and runs every test, or the long tier, on free ports and temporary data only. Called by
+# ./mobo test.
 set -euo pipefail
 source deploy/local/lib.sh
 
 swift_tests=yes
 python_tests=yes
+tier=everyday
 case "${1:-}" in
   --swift-only) python_tests=no; shift ;;
   --python-only) swift_tests=no; shift ;;
+  --long) tier=long; shift ;;
 esac
 
 prepare_build
@@ -15,13 +18,21 @@ install_packages "${TEST_PACKAGES[@]}"
 prepare_mongod
 prepare_python deploy/local/requirements-test.txt
 
-say "checking that the generated code is up to date"
-Proto/generate --check
+if [ "$tier" = long ]; then
+  # What takes millions of calls or judges memory means something on release builds only.
+  say "building (release)"
+  swift build -c release
+  bin=$(release_bin)
+else
+  say "checking that the generated code is up to date"
+  Proto/generate --check
 
-say "building the products and the tests (debug)"
-build=(swift build --explicit-target-dependency-import-check error)
-if [ "$swift_tests" = yes ]; then build+=(--build-tests); fi
-"${build[@]}"
+  say "building the products and the tests (debug)"
+  build=(swift build --explicit-target-dependency-import-check error)
+  if [ "$swift_tests" = yes ]; then build+=(--build-tests); fi
+  "${build[@]}"
+  bin="$PWD/.build/debug"
+fi
 
 data=$(mktemp -d "${TMPDIR:-/tmp}/mobo-test-XXXXXX")
 finish() {
@@ -37,6 +48,13 @@ say "starting a temporary mongod on port $port"
 start_mongod "$port" "$data" --setParameter enableTestCommands=1
 export MONGODB_URI="mongodb://127.0.0.1:$port/?replicaSet=rs0"
 
+export MOBO_BIN_DIR="$bin" MOBO_MONGOD="$(mongod_path)"
+pytest=("$MOBO_HOME/tools/python/bin/python" -m pytest -c Tests/pytest.ini -p no:cacheprovider)
+if [ "$tier" = long ]; then
+  say "the long tier: endurance and limits, with what was measured"
+  "${pytest[@]}" -m long -s -v Tests "$@"
+  exit
+fi
 if [ "$swift_tests" = yes ]; then
   say "Swift tests"
   if [ $# -gt 0 ]; then
@@ -49,7 +67,6 @@ if [ "$swift_tests" = yes ]; then
 fi
 if [ "$python_tests" = yes ]; then
   say "black-box tests with stock clients"
-  export MOBO_BIN_DIR="$PWD/.build/debug" MOBO_MONGOD="$(mongod_path)"
   [ "$swift_tests" = yes ] && set --
-  "$MOBO_HOME/tools/python/bin/python" -m pytest -c Tests/pytest.ini -p no:cacheprovider Tests "$@"
+  "${pytest[@]}" Tests "$@"
 fi

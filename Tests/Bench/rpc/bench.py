@@ -13,17 +13,21 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "Support"))
 
 import peers  # noqa: E402
-from measure import SHAPES, Server  # noqa: E402
+from measure import FULL, QUICK, SHAPES, Server  # noqa: E402
 from mobo_h2load import LoadFailed  # noqa: E402
 from report import OURS, Report  # noqa: E402
 
 SUMMARY = "The cost of a unary call on our RPC runtime, beside other gRPC servers, in one run."
 
+NOTES = """\
+CPU time is that of the server's process alone and holds its value while other work runs on the machine; requests per
+second and latency do not. Every figure is the median of the rounds; servers take turns within a round. Before it is
+timed, a server answers a stock client; a run counts only if every request got its whole answer.
+
+exit codes: 0 all was measured, 1 a server or a run failed, 64 usage, 69 something needed is missing, 130 interrupted"""
+
 # Exit codes: everything asked for was measured; something failed; as other commands of the project.
 MEASURED, FAILED, USAGE, UNAVAILABLE = 0, 1, 64, 69
-
-QUICK_SECONDS = 0.3
-SECONDS = 2.0
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,11 +52,7 @@ def parser():
     made = Parser(
         prog="./mobo bench rpc", formatter_class=argparse.RawDescriptionHelpFormatter,
         description=f"{SUMMARY}\n\nservers:\n{described}\n\nloads (h2load, one thread, h2c):\n{loads}",
-        epilog="""CPU time is that of the server's process alone and holds its value while other work runs on the machine;
-requests per second and latency do not. Every figure is the median of the rounds; servers take turns within a round. Before it is
-timed, a server answers a stock client; a run counts only if every request got its whole answer.
-
-exit codes: 0 all was measured, 1 a server or a run failed, 64 usage, 69 something needed is missing, 130 interrupted""")
+        epilog=NOTES)
     made.add_argument("--json", metavar="FILE", help="also write every run, and the ratios, to this file")
     made.add_argument("--rounds", type=positive, default=None, metavar="N", help="rounds over all servers (default 5)")
     made.add_argument("--quick", action="store_true", help="short runs, one round: shows that it works, not how fast")
@@ -110,10 +110,10 @@ def prepare(arguments, chosen):
 
 
 class Benchmark:
-    def __init__(self, commands, rounds, seconds):
+    def __init__(self, commands, rounds, effort):
         self.commands = commands
         self.rounds = rounds
-        self.seconds = seconds
+        self.effort = effort
         self.runs = []
         self.failures = []
         self.servers = []
@@ -151,7 +151,7 @@ class Benchmark:
         first = number % max(len(self.servers), 1)
         for server in self.servers[first:] + self.servers[:first]:
             try:
-                run = server.measure(shape, number, self.seconds, cpu)
+                run = server.measure(shape, number, self.effort, cpu)
                 self.runs.append(run)
                 say(f"round {number}/{self.rounds}  {shape.name:<12}  {server.title:<14} "
                     f"{run.cpu_micros:7.2f} µs CPU  {run.per_second:8.0f} req/s")
@@ -193,7 +193,7 @@ def main():
     rounds = arguments.rounds or (1 if arguments.quick else 5)
     started = time.monotonic()
     commands, missing = prepare(arguments, chosen)
-    benchmark = Benchmark(commands, rounds, QUICK_SECONDS if arguments.quick else SECONDS)
+    benchmark = Benchmark(commands, rounds, QUICK if arguments.quick else FULL)
     benchmark.run()
 
     report = Report(benchmark.in_order(), benchmark.failures, missing)

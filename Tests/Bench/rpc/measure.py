@@ -15,8 +15,22 @@ from mobo_process import cpu_seconds, forget_peak, peak_resident_bytes, spawn, s
 # PLATFORM 1.5.
 SHAPES = (Shape("16 B c8 m32", 16, 8, 32), Shape("16 B c1 m1", 16, 1, 1), Shape("4 KiB c8 m32", 4096, 8, 32))
 
-# Too few requests for percentiles say nothing about the 99th.
-LATENCY_REQUESTS = (2_000, 40_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """About how long a timed run takes, and how many requests the percentiles are of: too few say nothing of the 99th."""
+
+    seconds: float
+    latencies: tuple
+
+    @property
+    def trial_seconds(self):
+        return self.seconds / 10
+
+
+FULL = Effort(2.0, (2_000, 40_000))
+QUICK = Effort(0.2, (100, 2_000))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,20 +93,20 @@ class Server:
         if answer.returncode != 0:
             raise LoadFailed(f"a stock client: {answer.stderr.strip()[-300:]}")
 
-    def measure(self, shape, round_number, seconds, cpu):
-        """A run of about so many seconds; the first of a shape is preceded by one that warms up and finds the rate."""
+    def measure(self, shape, round_number, effort, cpu):
+        """One timed run. The first of a shape is preceded by two that warm up and find the rate."""
         at_once = shape.connections * shape.streams
         if shape not in self.rates:
-            mobo_h2load.load(self.port, shape, max(at_once * 2, 200), cpu)
-            trial = mobo_h2load.load(self.port, shape, max(at_once * 20, 1_000), cpu)
-            self.rates[shape] = trial.per_second
-        requests = max(at_once * 10, 500, int(self.rates[shape] * seconds))
+            trial = mobo_h2load.load(self.port, shape, max(at_once * 2, 50), cpu)
+            requests = max(at_once * 4, 50, int(trial.per_second * effort.trial_seconds))
+            self.rates[shape] = mobo_h2load.load(self.port, shape, requests, cpu).per_second
+        requests = max(at_once * 10, 100, int(self.rates[shape] * effort.seconds))
         forget_peak(self.pid)
         before = cpu_seconds(self.pid)
         result = mobo_h2load.load(self.port, shape, requests, cpu)
         used = cpu_seconds(self.pid) - before
         peak = peak_resident_bytes(self.pid)
-        least, most = LATENCY_REQUESTS
+        least, most = effort.latencies
         times = mobo_h2load.latencies(self.port, shape, max(least, min(most, requests // 4)), cpu)
         return Run(
             self.title, shape, round_number, requests, result.seconds, used * 1e6 / requests,

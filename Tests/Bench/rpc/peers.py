@@ -98,7 +98,7 @@ def _run(command, work, environment=None):
                 process.wait()
     if code != 0:
         tail = "; ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
-        raise Missing(f"{pathlib.Path(command[0]).name} failed: {tail}")
+        raise Missing(f"{pathlib.Path(command[0]).name} ended with {code}: {tail} (all of it: {log})")
 
 
 def _flags(*packages):
