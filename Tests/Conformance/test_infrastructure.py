@@ -17,6 +17,7 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import proto_reflection_descriptor_database, reflection_pb2, reflection_pb2_grpc
 
+import mobo_frames as h2
 from mobo_deployment import SERVICES, Deployment
 from mobo_protos import ROOT, load
 from mobo_proxy import Proxy
@@ -206,6 +207,27 @@ def test_watchers_hear_of_a_drain_before_their_connection_is_told_to_go(mongodb_
             assert deployment["wallet"].stop() == 0
             assert [watch.next() for watch in watches] == [Status.NOT_SERVING] * 3
             assert {watch.next() for watch in watches} == {grpc.StatusCode.UNAVAILABLE}
+    finally:
+        deployment.close()
+
+
+def test_not_serving_goes_out_before_goaway(mongodb_uri):
+    serving, not_serving = (health_pb2.HealthCheckResponse(status=one) for one in (Status.SERVING, Status.NOT_SERVING))
+    head = tuple(field if field[0] != ":path" else (":path", "/grpc.health.v1.Health/Watch") for field in h2.CALL)
+    deployment = Deployment(mongodb_uri)
+    try:
+        deployment["wallet"].start()
+        with h2.RawConnection(deployment.grpc_ports["wallet"]) as connection:
+            connection.ready()
+            connection.send(connection.headers(1, head) + h2.frame(h2.DATA, h2.END_STREAM, 1, h2.message(b"")))
+            first = connection.until(lambda frame: frame.kind == h2.DATA)
+            assert first.payload == h2.message(serving.SerializeToString())
+            deployment["wallet"].process.terminate()
+            second = connection.until(lambda frame: frame.kind in (h2.DATA, h2.GOAWAY))
+            assert second.kind == h2.DATA
+            assert second.payload == h2.message(not_serving.SerializeToString())
+            connection.until(lambda frame: frame.kind == h2.GOAWAY)
+        assert deployment["wallet"].process.wait(timeout=60) == 0
     finally:
         deployment.close()
 
