@@ -1,3 +1,4 @@
+import TestCertificates
 import Testing
 
 @testable import RPC
@@ -54,6 +55,29 @@ import Testing
       #expect(socket.tlsVersion == nil)
       #expect(socket.localWindowBytes > 0)
     }
+  }
+
+  @Test("a connection with TLS tells its version and who is at the other end")
+  func encrypted() async throws {
+    let authority = try TestAuthority()
+    let (walletFolder, wallet) = try TLSFolder.of("wallet", signedBy: authority)
+    let (orderFolder, order) = try TLSFolder.of("order", signedBy: authority)
+    let channelz = channelz
+    try await Loopback.with(
+      limits: {
+        $0.tls = ServerTLS(wallet) { _, _ in }
+        $0.channelz = channelz
+      }, channel: RPCChannelConfiguration(tls: ClientTLS(order, server: .identity(.of("wallet"))))
+    ) { loopback in
+      _ = try await loopback.call([1])
+      let server = try #require(await channelz.servers(from: 0, atMost: 1).items.first)
+      let reference = try #require(
+        channelz.sockets(ofServer: server.reference.id, from: 0, atMost: 1)?.items.first)
+      let socket = try #require(await channelz.socket(reference.id)?.connection)
+      #expect(socket.tlsVersion == "TLSv1.3")
+      #expect(socket.peerIdentity?.spiffeID?.description == "spiffe://mobo/order")
+    }
+    withExtendedLifetime((walletFolder, orderFolder)) {}
   }
 
   @Test("a socket that listens has an address and no connection")
