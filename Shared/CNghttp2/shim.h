@@ -2,5 +2,83 @@
 #define MOBO_CNGHTTP2_SHIM_H
 
 #include <nghttp2/nghttp2.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a session and its output buffer live.
+ *
+ * nghttp2 gives every session an output buffer of 16 KiB, of which an idle connection, or one of small calls, only
+ * ever uses the first bytes; wherever malloc puts it, it makes parts of two more pages resident. Here the session
+ * comes first in a block of its own and the output buffer begins a little before the end of the first page, so that
+ * the other four pages cost nothing until a large frame is sent. With ten thousand connections this is 40 MiB.
+ *
+ * Everything else is malloc's, and freeing tells the two apart by the address. */
+#define MOBO_SESSION_PAGE ((size_t)4096)
+#define MOBO_SESSION_BLOCK (5 * MOBO_SESSION_PAGE)
+#define MOBO_SESSION_OUTPUT (MOBO_SESSION_PAGE - 128)
+#define MOBO_SESSION_OUTPUT_LEAST ((size_t)16384)
+
+/* The beginning of a block. */
+typedef struct {
+  size_t used; /* Bytes of the first page, this included. */
+  int has_output;
+} mobo_session_memory;
+
+static inline int mobo_session_owns(const void *pointer, const void *memory) {
+  return (uintptr_t)pointer - (uintptr_t)memory < MOBO_SESSION_BLOCK;
+}
+
+static inline void *mobo_session_take(size_t size, mobo_session_memory *memory) {
+  if (size >= MOBO_SESSION_OUTPUT_LEAST) {
+    if (memory->has_output || size > MOBO_SESSION_BLOCK - MOBO_SESSION_OUTPUT) return NULL;
+    memory->has_output = 1;
+    return (char *)memory + MOBO_SESSION_OUTPUT;
+  }
+  /* The session and one table; after them the page is full. */
+  size_t padded = (size + 15) & ~(size_t)15;
+  if (size < 512 || padded > MOBO_SESSION_OUTPUT - memory->used) return NULL;
+  void *taken = (char *)memory + memory->used;
+  memory->used += padded;
+  return taken;
+}
+
+static inline void *mobo_session_malloc(size_t size, void *memory) {
+  void *taken = size < 512 ? NULL : mobo_session_take(size, (mobo_session_memory *)memory);
+  return taken ? taken : malloc(size);
+}
+
+static inline void mobo_session_free(void *pointer, void *memory) {
+  if (!mobo_session_owns(pointer, memory)) free(pointer);
+}
+
+static inline void *mobo_session_calloc(size_t count, size_t size, void *memory) {
+  void *taken = count * size < 512 ? NULL : mobo_session_take(count * size, (mobo_session_memory *)memory);
+  return taken ? memset(taken, 0, count * size) : calloc(count, size);
+}
+
+static inline void *mobo_session_realloc(void *pointer, size_t size, void *memory) {
+  if (!pointer) return mobo_session_malloc(size, memory);
+  if (!mobo_session_owns(pointer, memory)) return realloc(pointer, size);
+  size_t rest = MOBO_SESSION_BLOCK - ((uintptr_t)pointer - (uintptr_t)memory);
+  void *moved = malloc(size);
+  return moved ? memcpy(moved, pointer, size < rest ? size : rest) : NULL;
+}
+
+/* The memory for one session; to be freed by `free` when the session is deleted. NULL without memory. */
+static inline mobo_session_memory *mobo_session_memory_new(void) {
+  mobo_session_memory *memory = (mobo_session_memory *)aligned_alloc(MOBO_SESSION_PAGE, MOBO_SESSION_BLOCK);
+  if (memory) {
+    memory->used = sizeof(mobo_session_memory);
+    memory->has_output = 0;
+  }
+  return memory;
+}
+
+/* nghttp2's hooks for it; nghttp2 copies them. */
+static inline nghttp2_mem mobo_session_memory_hooks(mobo_session_memory *memory) {
+  nghttp2_mem hooks = {memory, mobo_session_malloc, mobo_session_free, mobo_session_calloc, mobo_session_realloc};
+  return hooks;
+}
 
 #endif

@@ -34,6 +34,8 @@ public final class HTTP2Engine {
   public let role: Role
   let settings: HTTP2Settings
   private let session: OpaquePointer
+  /// Where the session lives; freed after it.
+  private let memory: UnsafeMutablePointer<mobo_session_memory>
   /// Header fields laid out for nghttp2, and the texts they point to; nghttp2 copies both during the call.
   private var entries: UnsafeMutableBufferPointer<nghttp2_nv>
   private var texts: UnsafeMutableBufferPointer<UInt8>
@@ -44,14 +46,20 @@ public final class HTTP2Engine {
     self.settings = settings
     let option = HTTP2Engine.options(settings)
     defer { nghttp2_option_del(option) }
+    guard let memory = mobo_session_memory_new() else { throw .library(code: Int32(NGHTTP2_ERR_NOMEM.rawValue)) }
+    var hooks = mobo_session_memory_hooks(memory)
     var handle: OpaquePointer?
     let code =
       switch role {
-      case .server: nghttp2_session_server_new2(&handle, EngineCallbacks.shared.table, nil, option)
-      case .client: nghttp2_session_client_new2(&handle, EngineCallbacks.shared.table, nil, option)
+      case .server: nghttp2_session_server_new3(&handle, EngineCallbacks.shared.table, nil, option, &hooks)
+      case .client: nghttp2_session_client_new3(&handle, EngineCallbacks.shared.table, nil, option, &hooks)
       }
-    guard code == 0, let handle else { throw .library(code: code) }
+    guard code == 0, let handle else {
+      free(memory)
+      throw .library(code: code)
+    }
     session = handle
+    self.memory = memory
     entries = .allocate(capacity: 0)  // A connection without calls needs none.
     texts = .allocate(capacity: 0)
     nghttp2_session_set_user_data(handle, Unmanaged.passUnretained(self).toOpaque())
@@ -60,6 +68,7 @@ public final class HTTP2Engine {
 
   deinit {
     nghttp2_session_del(session)
+    free(memory)
     entries.deallocate()
     texts.deallocate()
   }
@@ -176,7 +185,7 @@ public final class HTTP2Engine {
       streams[event.slot.number] = StreamRecord()
       freeSlots.append(event.slot.index)
     }
-    events.removeAll(keepingCapacity: true)
+    events.removeAll(keepingCapacity: events.capacity <= HTTP2Engine.keptEvents)
     block.clear()
   }
 
@@ -351,6 +360,9 @@ public final class HTTP2Engine {
   }
 
   // MARK: Slots and fields
+
+  /// Room for the events of an ordinary batch of reads, which an idle connection keeps.
+  private static let keptEvents = 256
 
   func takeSlot() -> Int32 {
     if let slot = freeSlots.popLast() { return slot }

@@ -43,8 +43,9 @@ public struct Listener: Sendable {
   /// A restart of many clients connects at once; what exceeds this waits for its SYN to be repeated, a second.
   private static let backlog: Int32 = 1_024
 
-  /// A call of a few hundred bytes fits the smallest; the largest takes several frames of a big message at once.
-  static let readBuffers = AdaptiveRecvByteBufferAllocator(minimum: 4 << 10, initial: 8 << 10, maximum: 256 << 10)
+  /// A channel keeps the buffer of its last read, so the smallest is what an idle connection costs; it holds some
+  /// dozens of small calls. The largest takes several frames of a big message at once.
+  static let readBuffers = AdaptiveRecvByteBufferAllocator(minimum: 2 << 10, initial: 2 << 10, maximum: 128 << 10)
 
   /// Between them a connection counts as not writable, and its engine keeps what it has.
   static let writeMarks = ChannelOptions.Types.WriteBufferWaterMark(low: 256 << 10, high: 1 << 20)
