@@ -5,6 +5,7 @@ import PackageDescription
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -119,7 +120,10 @@ let suites: [Target] = [
   tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "RPC", "Stubs"]),
   tests(
     "RPCTests", in: "Unit/RPC",
-    ["Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, log, "TestCertificates"]),
+    [
+      "Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, nioEmbedded, log,
+      "TestCertificates",
+    ]),
   tests("IntrospectionTests", in: "Unit/Introspection", ["Kernel", "Introspection", "Messages", "RPC", "Stubs", log]),
   tests("ConfigTests", in: "Unit/Config", ["Kernel", "Config"]),
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),

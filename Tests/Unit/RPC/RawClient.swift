@@ -18,6 +18,7 @@ struct RawAnswer: Sendable {
 /// A client that sends what it is told, right or wrong.
 final class RawClient: ConnectionOwner, @unchecked Sendable {  // Touched on the connection's loop only.
   private let ready = Event()
+  private let isClosed = Event()
   private(set) var connection: HTTP2Connection?
 
   static func connect(port: Int) async throws -> RawClient {
@@ -61,6 +62,9 @@ final class RawClient: ConnectionOwner, @unchecked Sendable {  // Touched on the
     }
   }
 
+  /// False when the server closed the connection before it was ready.
+  var isOpen: Bool { !isClosed.hasHappened }
+
   func close() {
     guard let connection else { return }
     connection.executor.eventLoop.execute { connection.close() }
@@ -69,7 +73,10 @@ final class RawClient: ConnectionOwner, @unchecked Sendable {  // Touched on the
   func settingsChanged(_ connection: HTTP2Connection) { ready.happen() }
   func streamClosed(_ connection: HTTP2Connection) {}
   func goingAway(_ connection: HTTP2Connection) {}
-  func closed(_ connection: HTTP2Connection) { ready.happen() }
+  func closed(_ connection: HTTP2Connection) {
+    isClosed.happen()
+    ready.happen()
+  }
 }
 
 private final class RawHandler: StreamHandler, @unchecked Sendable {  // Touched on the connection's loop only.
