@@ -129,7 +129,9 @@ let suites: [Target] = [
   tests("TelemetryTests", in: "Unit/Telemetry", ["Kernel", "Telemetry", log]),
   tests(
     "ServiceRuntimeTests", in: "Unit/ServiceRuntime",
-    ["Kernel", "ServiceRuntime", "Transport", "HTTP", "Messages", log, "TestCertificates"]),
+    [
+      "Kernel", "Config", "ServiceRuntime", "Introspection", "Transport", "HTTP", "Messages", log, "TestCertificates",
+    ]),
   tests("HTTPTests", in: "Integration/HTTP", ["Kernel", "HTTP", "Transport", "HTTP2", nioCore, nioPosix, log]),
   tests("AccessTests", in: "Unit/Access", ["Kernel", "Access", "RPC", "Transport", "Messages", "Stubs", jwt, log]),
   tests("MongoTests", in: "Integration/Mongo", ["Kernel", "Mongo", "Reliability", "Messages", "Stubs", "TestKit"]),

@@ -1,3 +1,4 @@
+import Config
 import Introspection
 import Kernel
 import Mongo
@@ -8,6 +9,8 @@ final class HealthState: Sendable {
   private struct State {
     var isStarted = false
     var isDraining = false
+    /// Services that the process needs and that are not known to work.
+    var missing: Set<ServiceName> = []
   }
 
   /// For `grpc.health.v1`: kept up to date with everything that this object knows.
@@ -16,20 +19,21 @@ final class HealthState: Sendable {
   private let state = Mutex(State())
   /// Held while the statuses are worked out and told, so that of two changes the later one has the last word.
   private let telling = Mutex(())
-  /// The full names of the services that the process has.
-  private let services: [String]
+  /// The full names of the services that the process has, and what each of them needs.
+  private let services: [String: Set<ServiceName>]
   /// Nil for a process without a database.
   private let database: MongoClient?
   private let dependencies: (@Sendable () async -> [String: String])?
 
   init(
-    _ statuses: HealthStatuses = HealthStatuses(), services: [String] = [], database: MongoClient?,
-    dependencies: (@Sendable () async -> [String: String])?
+    _ statuses: HealthStatuses = HealthStatuses(), services: [String: Set<ServiceName>] = [:],
+    database: MongoClient?, dependencies: (@Sendable () async -> [String: String])?
   ) {
     self.statuses = statuses
     self.services = services
     self.database = database
     self.dependencies = dependencies
+    state.withLock { $0.missing = needs }
     tell()
     database?.onStateChange { [weak self] in self?.tell() }
   }
@@ -46,12 +50,24 @@ final class HealthState: Sendable {
     tell()
   }
 
+  /// Everything that some service of the process needs.
+  var needs: Set<ServiceName> { services.values.reduce([]) { $0.union($1) } }
+
+  /// What is known of a service that the process needs. The process as a whole is ready without it: whoever restarts
+  /// or takes out a process because another one is away only spreads the trouble.
+  func dependency(_ name: ServiceName, works: Bool) {
+    state.withLock { if works { $0.missing.remove(name) } else { $0.missing.insert(name) } }
+    tell()
+  }
+
   /// Says the statuses anew, after anything they follow from has changed.
   private func tell() {
     telling.withLock { _ in
-      let status: HealthStatuses.Status = isServing ? .serving : .notServing
-      let names = [""] + services
-      statuses.update(Dictionary(names.map { ($0, status) }, uniquingKeysWith: { first, _ in first }))
+      let whole: HealthStatuses.Status = isServing ? .serving : .notServing
+      let missing = state.withLock { $0.missing }
+      var all = services.mapValues { needs in needs.isDisjoint(with: missing) ? whole : .notServing }
+      all[""] = whole
+      statuses.update(all)
     }
   }
 

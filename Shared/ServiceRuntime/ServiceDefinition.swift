@@ -49,6 +49,9 @@ public struct ServiceAssembly: Sendable {
 
   public var services: [any ServiceBinding]
   public var background: [BackgroundTask]
+  /// Services without which the calls of this one cannot be answered: the health of its services follows theirs.
+  /// Identity, which knows the people behind tokens, need not be named.
+  public var needs: Set<ServiceName>
   /// Where principals come from, if not from identity's GetPrincipal: set by identity alone.
   public var principals: (any PrincipalSource)?
   /// Where signing keys come from, if not from identity's GetSigningKeys: set by identity alone.
@@ -59,11 +62,13 @@ public struct ServiceAssembly: Sendable {
   public var dependencies: (@Sendable () async -> [String: String])?
 
   public init(
-    services: [any ServiceBinding], background: [BackgroundTask] = [], principals: (any PrincipalSource)? = nil,
-    signingKeys: (any SigningKeySource)? = nil, http: (any HTTPHandler)? = nil,
+    services: [any ServiceBinding], needs: Set<ServiceName> = [], background: [BackgroundTask] = [],
+    principals: (any PrincipalSource)? = nil, signingKeys: (any SigningKeySource)? = nil,
+    http: (any HTTPHandler)? = nil,
     dependencies: (@Sendable () async -> [String: String])? = nil
   ) {
     self.services = services
+    self.needs = needs
     self.background = background
     self.principals = principals
     self.signingKeys = signingKeys

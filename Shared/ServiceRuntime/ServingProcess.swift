@@ -121,17 +121,18 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   ) async throws -> Running {
     let common = configured.common
     let statuses = HealthStatuses()
-    let services =
-      assembly.services
-      + IntrospectionServices.bindings(beside: assembly.services, health: statuses, channelz: host.channelz)
+    let infrastructure = IntrospectionServices.bindings(
+      beside: assembly.services, health: statuses, channelz: host.channelz)
     let health = HealthState(
-      statuses, services: services.map(\.serviceName), database: host.client, dependencies: assembly.dependencies)
+      statuses, services: needs(of: assembly, infrastructure), database: host.client,
+      dependencies: assembly.dependencies)
     var listener = RPCServerConfiguration(
       host: common.bindAddress, port: common.grpcPort, tls: serverTLS,
       messageBytesMax: common.grpcMessageBytesMax)
     listener.channelz = host.channelz
     let rpc = RPCServer(
-      listener, interceptors: interceptors(assembly, host), services: services, logger: logger)
+      listener, interceptors: interceptors(assembly, host), services: assembly.services + infrastructure,
+      logger: logger)
     let routes = adminRoutes(health, host.client)
     let admin = HTTPServer(
       configuration: HTTPServerConfiguration(host: common.bindAddress, port: common.adminPort), handler: routes,
@@ -151,6 +152,10 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     var tasks = assembly.background
     if let relay = host.relay { tasks.append(.init("outbox relay") { await relay.run() }) }
     if let watch = certificateWatch { tasks.append(watch) }
+    for need in health.needs {
+      let watch = DependencyWatch(host.channel(to: need))
+      tasks.append(.init("health of \(need)") { try await watch.run { health.dependency(need, works: $0) } })
+    }
     let background = Task { [tasks] in await BackgroundTasks(tasks: tasks, logger: logger).run() }
     health.started()
     Logs.announceListening(
@@ -159,6 +164,20 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     return Running(
       health: health, rpc: rpc, admin: admin, http: http, background: background, channels: host.channels,
       client: host.client)
+  }
+
+  /// What each service of the process needs: what the assembly says, and identity for whoever asks for tokens.
+  private func needs(
+    of assembly: ServiceAssembly, _ infrastructure: [any ServiceBinding]
+  ) -> [String: Set<ServiceName>] {
+    var needs: [String: Set<ServiceName>] = [:]
+    for binding in assembly.services {
+      let asksForTokens = binding.methods.contains { !$0.descriptor.rules.roles.isEmpty }
+      needs[binding.serviceName] = assembly.needs
+      if asksForTokens, configured.service != .identity { needs[binding.serviceName]?.insert(.identity) }
+    }
+    for binding in infrastructure { needs[binding.serviceName] = [] }
+    return needs
   }
 
   private var serverTLS: ServerTLS? {

@@ -30,16 +30,33 @@ INFRASTRUCTURE = {
 Status = health_pb2.HealthCheckResponse
 
 
-@pytest.fixture(scope="module")
-def running(mongodb_uri):
-    """Wallet alone: infrastructure needs nobody else."""
+@contextlib.contextmanager
+def wallet_of(mongodb_uri, environment=None):
+    """Wallet and identity, without which wallet's users cannot be known."""
     deployment = Deployment(mongodb_uri)
+    deployment["wallet"].environment.update(environment or {})
     try:
+        deployment["identity"].start()
         deployment["wallet"].start()
+        with deployment.channel("wallet") as channel:
+            await_serving(channel)
         yield deployment
     finally:
         codes = deployment.close()
-    assert codes == {"wallet": 0}
+    assert set(codes.values()) == {0}
+
+
+def await_serving(channel):
+    watches = [Watch(health_pb2_grpc.HealthStub(channel), service) for service in WALLET]
+    for watch in watches:
+        watch.until(Status.SERVING)
+        watch.call.cancel()
+
+
+@pytest.fixture(scope="module")
+def running(mongodb_uri):
+    with wallet_of(mongodb_uri) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +166,10 @@ class Watch:
     def next(self):
         return self.answers.get(timeout=TIMEOUT)
 
+    def until(self, status):
+        while self.next() != status:
+            pass
+
 
 @pytest.mark.parametrize("service", ["", *sorted(WALLET | INFRASTRUCTURE)])
 def test_every_service_is_serving(health, service):
@@ -178,10 +199,7 @@ def test_watchers_hear_that_the_database_is_lost_and_back(mongodb_uri):
     proxy = Proxy(port)
     # Otherwise the driver would go where the replica set says it is, past the proxy.
     uri = f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true&heartbeatFrequencyMS=500"
-    deployment = Deployment(mongodb_uri)
-    deployment["wallet"].environment["MONGODB_URI"] = uri
-    try:
-        deployment["wallet"].start()
+    with contextlib.closing(proxy), wallet_of(mongodb_uri, {"MONGODB_URI": uri}) as deployment:
         with deployment.channel("wallet") as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             watches = [Watch(stub, service) for service in ("", *WALLET)]
@@ -191,24 +209,30 @@ def test_watchers_hear_that_the_database_is_lost_and_back(mongodb_uri):
             proxy.restore()
             assert [watch.next() for watch in watches] == [Status.SERVING] * 3
         assert deployment["wallet"].stop() == 0
-    finally:
-        deployment.close()
-        proxy.close()
+
+
+def test_a_service_follows_what_it_needs_and_the_process_does_not(mongodb_uri):
+    user, internal = "mobo.wallet.v1.WalletService", "mobo.wallet.v1.WalletInternalService"
+    with wallet_of(mongodb_uri) as deployment, deployment.channel("wallet") as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        watch = Watch(stub, user)
+        assert watch.next() == Status.SERVING
+        assert deployment["identity"].stop() == 0
+        assert watch.next() == Status.NOT_SERVING
+        for other in ("", internal):
+            assert stub.Check(ask(other), timeout=TIMEOUT).status == Status.SERVING
+        deployment["identity"].start()
+        assert watch.next() == Status.SERVING
 
 
 def test_watchers_hear_of_a_drain_before_their_connection_is_told_to_go(mongodb_uri):
-    deployment = Deployment(mongodb_uri)
-    try:
-        deployment["wallet"].start()
-        with deployment.channel("wallet") as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            watches = [Watch(stub, service) for service in ("", *WALLET)]
-            assert [watch.next() for watch in watches] == [Status.SERVING] * 3
-            assert deployment["wallet"].stop() == 0
-            assert [watch.next() for watch in watches] == [Status.NOT_SERVING] * 3
-            assert {watch.next() for watch in watches} == {grpc.StatusCode.UNAVAILABLE}
-    finally:
-        deployment.close()
+    with wallet_of(mongodb_uri) as deployment, deployment.channel("wallet") as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        watches = [Watch(stub, service) for service in ("", *WALLET)]
+        assert [watch.next() for watch in watches] == [Status.SERVING] * 3
+        assert deployment["wallet"].stop() == 0
+        assert [watch.next() for watch in watches] == [Status.NOT_SERVING] * 3
+        assert {watch.next() for watch in watches} == {grpc.StatusCode.UNAVAILABLE}
 
 
 def test_not_serving_goes_out_before_goaway(mongodb_uri):

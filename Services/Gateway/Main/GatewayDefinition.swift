@@ -32,6 +32,7 @@ struct GatewayDefinition: ServiceDefinition {
       access: AccessInterceptor(
         verifier: host.verifier, principals: host.principals, serviceKeys: host.serviceKeys),
       messageBytesMax: host.common.grpcMessageBytesMax, requestTimeout: host.common.requestTimeout, logger: host.logger)
-    return ServiceAssembly(services: [own], http: edge, dependencies: { await health.states() })
+    return ServiceAssembly(
+      services: [own], needs: [.wallet], http: edge, dependencies: { await health.states() })
   }
 }

@@ -38,7 +38,7 @@ struct OrderDefinition: ServiceDefinition {
         "an order could not be helped this time", metadata: ["orderId": "\(order)", "error": "\(error)"])
     }
     return ServiceAssembly(
-      services: [OrderServiceBinding(service)],
+      services: [OrderServiceBinding(service)], needs: [.campaign, .wallet],
       background: [
         every(host.settings.sagaRetryInterval, "sagas", reconciler.sweepSagas),
         every(host.settings.holdRetryInterval, "unfunded holds", reconciler.sweepUnfunded),
