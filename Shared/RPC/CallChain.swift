@@ -5,13 +5,20 @@ struct CallChain: Sendable {
   /// What stands in front of the handler, in order.
   private enum Link: Sendable {
     case filter(any ServerFilter)
+    case gate(any ServerGate)
     case interceptor(any ServerInterceptor)
   }
 
   private let links: [Link]
 
   init(_ interceptors: [any ServerInterceptor]) {
-    links = interceptors.map { ($0 as? any ServerFilter).map(Link.filter) ?? .interceptor($0) }
+    links = interceptors.map { interceptor in
+      switch interceptor {
+      case let filter as any ServerFilter: .filter(filter)
+      case let gate as any ServerGate: .gate(gate)
+      default: .interceptor(interceptor)
+      }
+    }
   }
 
   /// Runs the handler, with the scope and the deadline bound for everything that happens in the call.
@@ -22,15 +29,19 @@ struct CallChain: Sendable {
     }
   }
 
-  /// Passes the filters from `first` on to the next interceptor or the handler, and tells the filters of the end.
+  /// Passes the filters and gates from `first` on to the next interceptor or the handler, and tells them of the end.
   private func step(
     _ first: Int, _ context: CallContext, _ handler: (CallContext) async throws -> Void
   ) async throws {
     var context = context
     var admitted = first
     do {
-      while admitted < links.count, case .filter(let filter) = links[admitted] {
-        try filter.admit(&context)
+      passing: while admitted < links.count {
+        switch links[admitted] {
+        case .filter(let filter): try filter.admit(&context)
+        case .gate(let gate): if try !gate.tryAdmit(&context) { try await gate.admit(&context) }
+        case .interceptor: break passing
+        }
         admitted += 1
       }
       try await pass(admitted, context, handler)
@@ -52,9 +63,13 @@ struct CallChain: Sendable {
     try await CallScope.$current.withValue(context) { try await handler(context) }
   }
 
-  private func finish(_ filters: Range<Int>, _ context: CallContext, _ error: (any Error)?) {
-    for index in filters.reversed() {
-      if case .filter(let filter) = links[index] { filter.finished(context, error) }
+  private func finish(_ passed: Range<Int>, _ context: CallContext, _ error: (any Error)?) {
+    for index in passed.reversed() {
+      switch links[index] {
+      case .filter(let filter): filter.finished(context, error)
+      case .gate(let gate): gate.finished(context, error)
+      case .interceptor: break
+      }
     }
   }
 }

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Which side of a call sends more than one message.
 public enum CallKind: Hashable, Sendable {
   case unary
@@ -43,6 +45,8 @@ public struct MethodDescriptor: Hashable, Sendable {
   public let path: String
   public let kind: CallKind
   public let rules: MethodRules
+  /// A number of the descriptor's own, from 0 on in order of first use: the place of the method in tables.
+  public let ordinal: Int
   /// True in services for other services only, which the gateway never routes (`…InternalService`).
   public let isInternal: Bool
 
@@ -52,8 +56,11 @@ public struct MethodDescriptor: Hashable, Sendable {
     path = "/\(service)/\(name)"
     self.kind = kind
     self.rules = rules
+    ordinal = MethodDescriptor.ordinals.wrappingAdd(1, ordering: .relaxed).oldValue
     isInternal = service.hasSuffix("InternalService")
   }
+
+  private static let ordinals = Atomic(0)
 
   public static func == (left: MethodDescriptor, right: MethodDescriptor) -> Bool { left.path == right.path }
 

@@ -32,3 +32,29 @@ extension ServerFilter {
     finished(context, nil)
   }
 }
+
+/// An interceptor that lets most calls pass at once and makes some wait.
+public protocol ServerGate: ServerInterceptor {
+  /// Lets the call pass, or refuses it by throwing; false if it has to wait, in `admit`.
+  func tryAdmit(_ context: inout CallContext) throws -> Bool
+
+  /// Waits until the call may pass, or refuses it by throwing.
+  func admit(_ context: inout CallContext) async throws
+
+  /// The call that was let pass is over, as for a `ServerFilter`.
+  func finished(_ context: CallContext, _ error: (any Error)?)
+}
+
+extension ServerGate {
+  public func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
+    var context = context
+    if try !tryAdmit(&context) { try await admit(&context) }
+    do {
+      try await next(context)
+    } catch {
+      finished(context, error)
+      throw error
+    }
+    finished(context, nil)
+  }
+}

@@ -1,0 +1,99 @@
+/// The limits of all groups of a process, and what they have in common: the bound of all of them, and calibrations.
+///
+/// A value without a clock: every method is told the time.
+struct AdmissionRegulator: Sendable {
+  private(set) var limits: [ConcurrencyLimit]
+  private(set) var calibration: Calibration?
+  private let lanes: [AdmissionLane]
+  private let limitMax: Int
+
+  /// - Parameters:
+  ///   - lanes: of the groups; a group is known by its place.
+  ///   - limitMin: below which no group's limit falls.
+  ///   - limitMax: what the limits of all groups come to at most.
+  init(lanes: [AdmissionLane], limitMin: Int, limitMax: Int, now: ContinuousClock.Instant) {
+    self.lanes = lanes
+    self.limitMax = limitMax
+    // So many groups that not even the lower bounds fit: then the upper bound counts.
+    let min = Swift.min(limitMin, Swift.max(limitMax / Swift.max(lanes.count, 1), 1))
+    let share = limitMax / AdmissionRegulator.initialShare / Swift.max(lanes.count, 1)
+    let initial = Swift.min(AdmissionRegulator.initial, Swift.max(min, share))
+    limits = lanes.map { ConcurrencyLimit(min: min, initial: initial, lane: $0, now: now) }
+  }
+
+  /// Where a limit begins: more than most services ever need, until they are found to need less.
+  static let initial = 128
+  /// All beginnings together leave room for those that need more.
+  static let initialShare = 2
+
+  /// A congestion that was seen no longer ago than this goes on.
+  static let congestionMemory = Duration.seconds(2)
+
+  /// How many calls of a group may run now.
+  func gate(_ group: Int) -> Int {
+    let limit = limits[group].limit
+    guard let calibration, let gate = calibration.gates[group] else { return limit }
+    return min(gate, limit)
+  }
+
+  /// Learns from a call that has ended; true if a gate may have moved.
+  mutating func record(_ group: Int, _ sample: ConcurrencyLimit.Sample, now: ContinuousClock.Instant) -> Bool {
+    if let progress = calibration?.record(group, sample, now: now) { return follow(progress, now) }
+    switch limits[group].record(sample, room: room(for: lanes[group], now), now: now) {
+    case .unchanged: return false
+    case .changed: return true
+    case .suspicious:
+      calibrate(for: group, now)
+      return true
+    }
+  }
+
+  /// Ends a calibration that hangs because no calls come; true if a gate may have moved.
+  mutating func tick(_ now: ContinuousClock.Instant) -> Bool {
+    guard let progress = calibration?.tick(now) else { return false }
+    return follow(progress, now)
+  }
+
+  private mutating func calibrate(for group: Int, _ now: ContinuousClock.Instant) {
+    // Calls of the highest lane are not held up for a measurement, unless they are part of the throng.
+    let uses = limits.indices.map { other -> Calibration.Use? in
+      let use = limits[other].recentUse(now)
+      let isHeld = other == group || lanes[other] != .critical || use.running > limits[other].limit / 2
+      return isHeld ? use : nil
+    }
+    calibration = Calibration(requester: group, limits[group].occasion, uses: uses, now: now)
+  }
+
+  private mutating func follow(_ progress: Calibration.Progress, _ now: ContinuousClock.Instant) -> Bool {
+    guard let calibration, progress != .goesOn else { return false }
+    guard progress != .descended else { return true }
+    let results = progress == .finished ? calibration.results(now) : []
+    let effort = calibration.began.duration(to: now)
+    for (group, result) in results.enumerated() {
+      if let result { limits[group].calibrated(result, effort: effort, now: now) }
+    }
+    // Where nothing was found out, asking again at once would not help.
+    if progress == .gaveUp { limits[calibration.requester].calibrated(nil, effort: effort, now: now) }
+    self.calibration = nil
+    for group in limits.indices { limits[group].restart(now) }
+    return true
+  }
+
+  /// By how much a limit may grow. Lower lanes leave room for the higher ones, and all of it to congested ones: they
+  /// may be waiting for the same thing.
+  private func room(for lane: AdmissionLane, _ now: ContinuousClock.Instant) -> Double {
+    var all = 0.0
+    var same = 0.0
+    for (group, limit) in limits.enumerated() {
+      if lanes[group].share > lane.share, let at = limit.congestedAt,
+        at.duration(to: now) < AdmissionRegulator.congestionMemory
+      {
+        return 0
+      }
+      all += limit.value
+      if lanes[group].share <= lane.share { same += limit.value }
+    }
+    let bound = Double(limitMax)
+    return max(0, min(bound - all, bound * lane.share - same))
+  }
+}

@@ -1,0 +1,218 @@
+import Kernel
+import Messages
+import Testing
+
+@testable import RPC
+
+/// Admission in front of real calls. The limits are so low that nothing depends on time.
+@Suite("Running handlers are bounded")
+struct AdmissionTests {
+  /// A method whose handlers stay until they are let go, whatever happens to their calls.
+  private final class Work: Sendable {
+    let begun = Counter()
+    let isFull = Event()
+    let go = Event()
+    private let places: Int
+
+    init(places: Int) { self.places = places }
+
+    func run(_ bytes: [UInt8]) async -> [UInt8] {
+      if begun.increment() == places { isFull.happen() }
+      await go.wait()
+      return bytes
+    }
+  }
+
+  private func admission(_ services: [any ServiceBinding], limit: Int) -> AdmissionControl {
+    AdmissionControl(
+      services: services, configuration: AdmissionConfiguration(limitMin: limit, limitMax: limit), logger: quiet)
+  }
+
+  private func with(
+    _ work: Work, limit: Int, _ body: (Loopback, AdmissionControl) async throws -> Void
+  ) async throws {
+    let admission = admission([ProbeService { bytes, _ in bytes }], limit: limit)
+    try await Loopback.with(interceptors: [admission], answer: { bytes, _ in await work.run(bytes) }) {
+      try await body($0, admission)
+    }
+  }
+
+  private func running(_ admission: AdmissionControl) -> Int {
+    admission.readings.reduce(0) { $0 + $1.running }
+  }
+
+  private func waiting(_ admission: AdmissionControl) -> Int {
+    admission.readings.reduce(0) { $0 + $1.waiting }
+  }
+
+  private func refused(_ admission: AdmissionControl, _ refusal: AdmissionRefusal) -> Int {
+    admission.readings.flatMap(\.refused).reduce(0) { $0 + ($1.reason == refusal ? $1.count : 0) }
+  }
+
+  @Test("a call beyond the limit waits for a place and gets it")
+  func waiting() async throws {
+    let work = Work(places: 2)
+    try await with(work, limit: 2) { loopback, admission in
+      async let first = loopback.call([1])
+      async let second = loopback.call([2])
+      await work.isFull.wait()
+      async let third = loopback.call([3])
+      while waiting(admission) == 0 { await Task.yield() }
+      #expect(work.begun.count == 2)
+      work.go.happen()
+      let answers = try await [first, second, third]
+      #expect(answers == [[1], [2], [3]])
+      #expect(running(admission) == 0)
+    }
+  }
+
+  @Test("who waits in vain is refused with a pause, in a way that clients try elsewhere")
+  func refusal() async throws {
+    let work = Work(places: 1)
+    try await with(work, limit: 1) { loopback, admission in
+      async let first = loopback.call([1])
+      await work.isFull.wait()
+      let refusal = try #require(await loopback.failure())
+      #expect(refusal.code == .unavailable)
+      #expect(refusal.errorInfo?.reason == ErrorCode.serviceUnavailable.rawValue)
+      let pause = try #require(refusal.retryInfo?.retryDelay?.kernel)
+      #expect(pause >= .milliseconds(50))
+      #expect(refusal.pushback == .after(pause))
+      #expect(work.begun.count == 1)
+      work.go.happen()
+      _ = try await first
+      #expect(refused(admission, .waitedTooLong) == 1)
+    }
+  }
+
+  @Test("the queue is bounded")
+  func fullQueue() async throws {
+    let work = Work(places: 1)
+    try await with(work, limit: 1) { loopback, admission in
+      try await withThrowingTaskGroup(of: RPCError?.self) { group in
+        for _ in 0..<Limits.waitingCallsMin * 2 + 1 { group.addTask { await loopback.failure() } }
+        var refused = 0
+        while refused < Limits.waitingCallsMin, let failure = try await group.next() {
+          #expect(failure?.code == .unavailable)
+          refused += 1
+        }
+        work.go.happen()
+        try await group.waitForAll()
+      }
+      #expect(refused(admission, .queueFull) > 0)
+    }
+  }
+
+  @Test("a reset stream keeps its place until its handler has ended")
+  func reset() async throws {
+    let work = Work(places: 2)
+    try await with(work, limit: 2) { loopback, admission in
+      let calls = (0..<2).map { number in Task { try await loopback.call([UInt8(number)]) } }
+      await work.isFull.wait()
+      for call in calls { call.cancel() }
+      for call in calls { _ = await call.result }
+      // Both callers are gone; their handlers are not.
+      #expect(await loopback.failure()?.code == .unavailable)
+      #expect(running(admission) == 2)
+      #expect(work.begun.count == 2)
+      work.go.happen()
+      let answer = try await loopback.call([9])
+      #expect(answer == [9])
+      #expect(running(admission) == 0)
+    }
+  }
+
+  @Test("a call that goes away while it waits is forgotten")
+  func abandonedWait() async throws {
+    let work = Work(places: 1)
+    try await with(work, limit: 1) { loopback, admission in
+      async let first = loopback.call([1])
+      await work.isFull.wait()
+      let call = Task { try await loopback.call([2]) }
+      while waiting(admission) == 0 { await Task.yield() }
+      call.cancel()
+      _ = await call.result
+      while waiting(admission) > 0 { await Task.yield() }
+      work.go.happen()
+      _ = try await first
+      #expect(work.begun.count == 1)
+    }
+  }
+
+  @Test("a failed call gives its place back as well")
+  func failures() async throws {
+    let admission = admission([ProbeService { bytes, _ in bytes }], limit: 1)
+    try await Loopback.with(
+      interceptors: [admission], answer: { _, _ in throw Failure(.forbidden, "not for you") }
+    ) { loopback in
+      for _ in 0..<5 { #expect(await loopback.failure()?.code == .permissionDenied) }
+      #expect(running(admission) == 0)
+    }
+  }
+
+  @Test("health is answered when nothing else is")
+  func health() async throws {
+    struct Health: ServiceBinding {
+      static let check = MethodDescriptor(service: "grpc.health.v1.Health", name: "Check")
+      let serviceName = "grpc.health.v1.Health"
+      var methods: [BoundMethod] { [BoundMethod(Health.check, .unary { bytes, _ in bytes })] }
+    }
+    let admission = admission([Health()], limit: 1)
+    var context = CallContext(method: Health.check)
+    for _ in 0..<100 {
+      let isAdmitted = try admission.tryAdmit(&context)
+      #expect(isAdmitted)
+    }
+    #expect(!admission.readings.contains { $0.group.contains("Health") })
+  }
+
+  @Test("a deadline that leaves less time than a call takes is refused at once")
+  func deadlines() async throws {
+    let admission = admission([ProbeService { bytes, _ in bytes }], limit: 1)
+    func context(_ deadline: Deadline?) -> CallContext {
+      CallContext(method: ProbeService.call, deadline: deadline)
+    }
+    var passed = context(.after(.milliseconds(-1)))
+    // Nothing is known yet: the call's own timer takes care of it.
+    let isAdmitted = try admission.tryAdmit(&passed)
+    #expect(isAdmitted)
+    var waiting = context(.after(.milliseconds(-1)))
+    let isAdmittedToo = try admission.tryAdmit(&waiting)
+    #expect(!isAdmittedToo)
+    var refusal: RPCError?
+    do { try await admission.admit(&waiting) } catch { refusal = error as? RPCError }
+    #expect(refusal?.code == .unavailable)
+    #expect(refused(admission, .deadlineTooShort) == 1)
+    #expect(running(admission) == 1)
+  }
+
+  @Test("places are neither lost nor won when many tasks take them at once")
+  func concurrency() async throws {
+    let admission = admission([ProbeService { bytes, _ in bytes }], limit: 3)
+    let begun = Counter()
+    let ended = Counter()
+    let excess = Counter()
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<8 {
+        group.addTask {
+          for _ in 0..<500 {
+            var context = CallContext(method: ProbeService.call)
+            do {
+              if try !admission.tryAdmit(&context) { try await admission.admit(&context) }
+            } catch {
+              continue
+            }
+            if begun.increment() - ended.count > 3 { excess.increment() }
+            await Task.yield()
+            ended.increment()
+            admission.finished(context, nil)
+          }
+        }
+      }
+    }
+    #expect(excess.count == 0)
+    #expect(running(admission) == 0)
+    #expect(waiting(admission) == 0)
+    #expect(begun.count > 500)
+  }
+}
