@@ -119,6 +119,7 @@ extension Keys {
       httpPort.description, adminPort.description, bindAddress.description, advertisedTarget.description,
       identityTarget.description, campaignTarget.description, orderTarget.description, walletTarget.description,
       auditTarget.description, grpcMessageBytesMax.description, grpcIntrospection.description,
+      admissionLimitMin.description, admissionLimitMax.description,
       serviceKeysFile.description, tlsCertificateFile.description, tlsKeyFile.description,
       tlsAuthoritiesFile.description, tlsTrustDomain.description, tlsReloadInterval.description,
       jwksRefresh.description, authCacheTTL.description, mongoURI.description,

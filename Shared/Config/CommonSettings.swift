@@ -17,6 +17,8 @@ public struct CommonSettings: Sendable {
   public let grpcMessageBytesMax: Int
   /// Whether reflection and channelz answer.
   public let grpcIntrospection: Bool
+  /// Between which the limits of running calls are learned: of one method, and of all together.
+  public let admissionLimits: ClosedRange<Int>
   /// Nil without TLS, which production does not start without.
   public let tls: TLSSettings?
   /// For plaintext on the loopback interface. Without it and without TLS internal RPCs are refused to everybody.
@@ -50,6 +52,12 @@ public struct CommonSettings: Sendable {
     grpcMessageBytesMax = keys[Keys.grpcMessageBytesMax]
     grpcIntrospection = keys[Keys.grpcIntrospection]
     tls = TLSSettings(&keys)
+    let admissionMin = keys[Keys.admissionLimitMin]
+    let admissionMax = keys[Keys.admissionLimitMax]
+    admissionLimits = admissionMin...max(admissionMin, admissionMax)
+    if admissionMin > admissionMax {
+      keys.reject(Keys.admissionLimitMin.name, "must not be above \(Keys.admissionLimitMax.name)")
+    }
     serviceKeysFile = keys[Keys.serviceKeysFile]
     stateDirectory = keys[Keys.stateDirectory]
     logLevel = keys[Keys.logLevel]

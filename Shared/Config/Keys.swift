@@ -37,6 +37,11 @@ public enum Keys {
   /// Reflection and channelz. They tell about the process, not about its data; production keeps that to itself.
   public static let grpcIntrospection = ConfigurationKey<Bool>.flag(
     "GRPC_INTROSPECTION", .dependent { $0.environment == .production ? "false" : "true" })
+  /// The limit of running calls of one method never falls below this.
+  public static let admissionLimitMin = ConfigurationKey<Int>.integer("ADMISSION_LIMIT_MIN", .text("8"), 1...100_000)
+  /// What the limits of running calls of all methods come to at most.
+  public static let admissionLimitMax = ConfigurationKey<Int>.integer(
+    "ADMISSION_LIMIT_MAX", .text("4000"), 1...1_000_000)
 
   // Trust
   public static let serviceKeysFile = ConfigurationKey<String?>.optionalText("SERVICE_KEYS_FILE")

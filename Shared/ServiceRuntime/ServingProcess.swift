@@ -130,10 +130,15 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
       host: common.bindAddress, port: common.grpcPort, tls: serverTLS,
       messageBytesMax: common.grpcMessageBytesMax)
     listener.channelz = host.channelz
-    let rpc = RPCServer(
-      listener, interceptors: interceptors(assembly, host), services: assembly.services + infrastructure,
+    let services = assembly.services + infrastructure
+    let admission = AdmissionControl(
+      services: services,
+      configuration: AdmissionConfiguration(
+        limitMin: common.admissionLimits.lowerBound, limitMax: common.admissionLimits.upperBound),
       logger: logger)
-    let routes = adminRoutes(health, host.client)
+    let rpc = RPCServer(
+      listener, interceptors: interceptors(assembly, host, admission), services: services, logger: logger)
+    let routes = adminRoutes(health, host.client, admission)
     let admin = HTTPServer(
       configuration: HTTPServerConfiguration(host: common.bindAddress, port: common.adminPort), handler: routes,
       logger: logger)
@@ -195,25 +200,30 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     return .init("certificates") { await watch.run(requests: hangups.requests) }
   }
 
-  /// The first is the outermost: refusals of the inner ones are logged and counted too.
+  /// The first is the outermost: refusals of the inner ones are logged and counted too. Those of admission are only
+  /// counted: a line for each would be work that an overloaded process cannot spare.
   private func interceptors(
-    _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>
+    _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>, _ admission: AdmissionControl
   ) -> [any ServerInterceptor] {
     let verifier = assembly.signingKeys.map { source in
       TokenVerifier(source: source, clock: clock, refresh: configured.common.jwksRefresh, logger: logger)
     }
     return [
-      CallLog(logger: logger), CallMetrics(metrics), RequestTimeout(limit: configured.common.requestTimeout),
+      CallMetrics(metrics), admission, CallLog(logger: logger),
+      RequestTimeout(limit: configured.common.requestTimeout),
       AccessInterceptor(
         verifier: verifier ?? host.verifier, principals: assembly.principals ?? host.principals,
         serviceKeys: configured.serviceKeys, trustDomain: configured.common.tls?.trustDomain),
     ]
   }
 
-  private func adminRoutes(_ health: HealthState, _ client: MongoClient?) -> AdminRoutes {
+  private func adminRoutes(
+    _ health: HealthState, _ client: MongoClient?, _ admission: AdmissionControl
+  ) -> AdminRoutes {
     AdminRoutes(health: health, clock: clock) { [metrics, credentials = configured.tls] in
       let certificates = credentials.map { ProcessReadings.certificates($0) } ?? []
-      return metrics.text(readings: ProcessReadings.all(database: client) + certificates)
+      return metrics.text(
+        readings: ProcessReadings.all(database: client) + certificates + AdmissionReadings.all(admission))
     }
   }
 

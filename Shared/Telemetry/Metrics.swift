@@ -65,13 +65,18 @@ public final class Metrics: Sendable {
     let name: String
     let kind: Kind
     let help: String
+    let labels: String
     let value: Double
 
-    /// - Parameter name: of a counter without its `_total`.
-    public init(_ name: String, _ kind: Kind = .gauge, help: String, _ value: Double) {
+    /// - Parameter name: of a counter without its `_total`. Readings of one name stand together.
+    public init(
+      _ name: String, _ kind: Kind = .gauge, help: String, _ value: Double,
+      labels: KeyValuePairs<String, String> = [:]
+    ) {
       self.name = name
       self.kind = kind
       self.help = help
+      self.labels = Metrics.text(of: labels)
       self.value = value
     }
   }
@@ -80,12 +85,14 @@ public final class Metrics: Sendable {
   public func text(readings: [Reading] = []) -> String {
     let (counters, histograms, help) = state.withLock { ($0.counters, $0.histograms, $0.help) }
     var lines: [String] = []
+    var previous: String?
     for reading in readings {
+      if reading.name != previous {
+        lines += ["# TYPE \(reading.name) \(reading.kind.rawValue)", "# HELP \(reading.name) \(reading.help)"]
+        previous = reading.name
+      }
       let sample = reading.kind == .counter ? reading.name + "_total" : reading.name
-      lines += [
-        "# TYPE \(reading.name) \(reading.kind.rawValue)", "# HELP \(reading.name) \(reading.help)",
-        "\(sample) \(reading.value)",
-      ]
+      lines.append("\(sample)\(Self.braced(reading.labels)) \(reading.value)")
     }
     for (name, group) in Self.grouped(counters) {
       lines += Self.header(name, "counter", help)

@@ -19,6 +19,8 @@ struct SettingsTests {
       ("TLS_TRUST_DOMAIN", "mobo.example-1", true), ("TLS_TRUST_DOMAIN", "Mobo", false),
       ("TLS_TRUST_DOMAIN", "mobo/x", false), ("TLS_RELOAD_INTERVAL_MS", "100", true),
       ("TLS_RELOAD_INTERVAL_MS", "99", false), ("SERVICE_KEYS_FILE", "", true),
+      ("ADMISSION_LIMIT_MIN", "0", false), ("ADMISSION_LIMIT_MIN", "4000", true),
+      ("ADMISSION_LIMIT_MIN", "4001", false), ("ADMISSION_LIMIT_MAX", "8", true), ("ADMISSION_LIMIT_MAX", "7", false),
       ("SEED_PROFILE", "demo", true), ("SEED_PROFILE", "Base", false),
     ])
   func values(key: String, value: String, accepted: Bool) {
