@@ -17,16 +17,34 @@ struct BenchEcho: AsyncParsableCommand {
   @Option(help: "How many event loops serve.")
   var threads = 1
 
+  @Option(help: "How long each call works, in microseconds; 0 answers at once.")
+  var workUs = 0
+
+  @Option(help: "How many calls can work at a time; the others wait for them. 0 is without a bound.")
+  var places = 0
+
+  @Option(help: "Below which the limit of running calls of a method never falls.")
+  var limitMin = AdmissionConfiguration().limitMin
+
+  @Option(help: "What the limits of running calls of all methods come to at most.")
+  var limitMax = AdmissionConfiguration().limitMax
+
   func validate() throws {
     guard (0...65_535).contains(port) else { throw ValidationError("--port must be from 0 to 65535") }
     guard (1...1_024).contains(threads) else { throw ValidationError("--threads must be from 1 to 1024") }
+    guard (0...60_000_000).contains(workUs) else { throw ValidationError("--work-us must be from 0 to 60000000") }
+    guard (0...100_000).contains(places) else { throw ValidationError("--places must be from 0 to 100000") }
+    guard limitMin >= 1, limitMax >= limitMin, limitMax <= 1_000_000 else {
+      throw ValidationError("--limit-min and --limit-max must be from 1 to 1000000, and the first not above the second")
+    }
   }
 
   func run() async throws {
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     var logger = Logger(label: "bench-echo")
     logger.logLevel = .warning
-    let own: [any ServiceBinding] = [EchoBinding(Echo())]
+    let echo = Echo(work: Work(places: places, stay: .microseconds(workUs)))
+    let own: [any ServiceBinding] = [EchoBinding(echo), EchoInternalServiceBinding(echo)]
     let health = HealthStatuses()
     var configuration = RPCServerConfiguration(host: "127.0.0.1", port: port, threads: threads)
     configuration.channelz = Channelz()
@@ -34,8 +52,11 @@ struct BenchEcho: AsyncParsableCommand {
       own + IntrospectionServices.bindings(beside: own, health: health, channelz: configuration.channelz)
     health.update(
       Dictionary(([""] + services.map(\.serviceName)).map { ($0, .serving) }, uniquingKeysWith: { first, _ in first }))
+    let admission = AdmissionControl(
+      services: services, configuration: AdmissionConfiguration(limitMin: limitMin, limitMax: limitMax),
+      logger: logger)
     let server = RPCServer(
-      configuration, interceptors: [CallLog(logger: logger)], services: services, logger: logger)
+      configuration, interceptors: [admission, CallLog(logger: logger)], services: services, logger: logger)
     let (host, port) = try await server.start()
     StandardError.write(#"{"level":"info","message":"listening","service":"bench-echo","grpc":"\#(host):\#(port)"}"#)
     await TerminationSignal.received()
@@ -43,6 +64,15 @@ struct BenchEcho: AsyncParsableCommand {
   }
 }
 
-struct Echo: EchoHandlers {
-  func unary(_ request: BenchV1.Payload, _ context: CallContext) async throws -> BenchV1.Payload { request }
+struct Echo: EchoHandlers, EchoInternalServiceHandlers {
+  let work: Work
+
+  func unary(_ request: BenchV1.Payload, _ context: CallContext) async throws -> BenchV1.Payload {
+    try await work.run()
+    return request
+  }
+
+  func read(_ request: BenchV1.Payload, _ context: CallContext) async throws -> BenchV1.Payload {
+    try await unary(request, context)
+  }
 }

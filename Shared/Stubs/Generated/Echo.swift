@@ -7,6 +7,9 @@ public import RPC
 public protocol EchoHandlers: Sendable {
   /// Answers with the same bytes.
   func unary(_ request: BenchV1.Payload, _ context: CallContext) async throws -> BenchV1.Payload
+
+  /// The same, as a method that only reads: under overload it gives way to `Unary`.
+  func read(_ request: BenchV1.Payload, _ context: CallContext) async throws -> BenchV1.Payload
 }
 
 /// The methods of `bench.v1.Echo`, as its proto declares them.
@@ -17,7 +20,11 @@ public enum EchoMethods {
     service: service, name: "Unary",
     rules: MethodRules(isPublic: true))
 
-  public static let all: [MethodDescriptor] = [unary]
+  public static let read = MethodDescriptor(
+    service: service, name: "Read",
+    rules: MethodRules(roles: ["*"]))
+
+  public static let all: [MethodDescriptor] = [unary, read]
 }
 
 /// Registers an implementation of `bench.v1.Echo`: requests reach it decoded and validated.
@@ -28,7 +35,8 @@ public struct EchoBinding: ServiceBinding {
 
   public init(_ handlers: some EchoHandlers) {
     methods = [
-      BoundMethod(EchoMethods.unary) { try await handlers.unary($0, $1) }
+      BoundMethod(EchoMethods.unary) { try await handlers.unary($0, $1) },
+      BoundMethod(EchoMethods.read) { try await handlers.read($0, $1) },
     ]
   }
 }
@@ -42,5 +50,10 @@ public struct EchoClient: Sendable {
   /// Answers with the same bytes.
   public func unary(_ request: BenchV1.Payload, options: CallOptions = CallOptions()) async throws -> BenchV1.Payload {
     try await channel.call(EchoMethods.unary, request, options)
+  }
+
+  /// The same, as a method that only reads: under overload it gives way to `Unary`.
+  public func read(_ request: BenchV1.Payload, options: CallOptions = CallOptions()) async throws -> BenchV1.Payload {
+    try await channel.call(EchoMethods.read, request, options)
   }
 }

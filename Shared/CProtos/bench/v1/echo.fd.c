@@ -6,7 +6,10 @@
 extern const struct mobo_proto_file mobo_file__bench__v1__echo;
 static const char bytes[] =
   "\012\023bench/v1/echo.proto\022\010bench.v1\032\032mobo/common/v1/rules.proto\042\035\012\007Payload"
-  "\022\022\012\004data\030\001 \001(\014R\004data2=\012\004Echo\0225\012\005Unary\022\021.bench.v1.Pay"
-  "load\032\021.bench.v1.Payload\042\006\212\265\030\002\010\001b\006proto3";
+  "\022\022\012\004data\030\001 \001(\014R\004data2t\012\004Echo\0225\012\005Unary\022\021.bench.v1.Pay"
+  "load\032\021.bench.v1.Payload\042\006\212\265\030\002\010\001\0225\012\004Read\022\021.bench.v1.Payl"
+  "oad\032\021.bench.v1.Payload\042\007\212\265\030\003\022\001*2T\012\023EchoInternalService\022=\012\005"
+  "Unary\022\021.bench.v1.Payload\032\021.bench.v1.Payload\042\016\212\265\030\012\032\010operatorb\006"
+  "proto3";
 const struct mobo_proto_file mobo_file__bench__v1__echo = {
   "bench/v1/echo.proto", (const unsigned char *)bytes, sizeof bytes - 1};
