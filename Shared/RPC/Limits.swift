@@ -46,6 +46,9 @@ public enum Limits {
   /// ten full connections' worth: more would only time out in the queue.
   public static let queuedCallsMax = 10_000
 
+  /// What those calls may hold in bytes: sixteen of 4 MiB, or ten thousand of 6 KiB.
+  public static let queuedBytesMax = 64 << 20
+
   /// The longest pause a server may ask for before the next attempt (`grpc-retry-pushback-ms`). Whoever asks for more
   /// gets no further attempt: no caller of ours waits so long, and the call would hold its memory meanwhile.
   static let retryPushbackMax = Duration.seconds(30)
@@ -59,4 +62,7 @@ public enum Limits {
   /// What a streaming call has sent is kept for further attempts up to this many bytes, framing included. A call that
   /// has sent more gets none: the usual bound of gRPC for one call.
   public static let replayBytesMax = 256 << 10
+
+  /// The same for all calls of a channel together.
+  public static let replayBytesOfChannelMax = 16 << 20
 }

@@ -7,11 +7,12 @@ public enum HTTP2Connector {
   /// Connects and starts HTTP/2. Give the connection an owner at once: until the peer's SETTINGS have arrived, which
   /// the owner is told, no stream can be opened.
   ///
-  /// A name is resolved anew each time and its addresses are raced. With `tls` the server is known to be who it must
+  /// A name in `host` is resolved anew each time and its addresses are raced; `name` is what it was when `host` is a
+  /// number that was looked up. With `tls` the server is known to be who it must
   /// be when this returns, and `timeout` covers the handshake too. Fails with `TransportFailure.connect`.
   public static func connect(
     host: String, port: Int, on eventLoop: any EventLoop, configuration: ConnectionConfiguration, timeout: TimeAmount,
-    tls: ClientTLS? = nil
+    tls: ClientTLS? = nil, name: String? = nil
   ) -> EventLoopFuture<HTTP2Connection> {
     let began = NIODeadline.now()
     return ClientBootstrap(group: eventLoop)
@@ -23,7 +24,7 @@ public enum HTTP2Connector {
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let connection = try HTTP2Connection(eventLoop: channel.eventLoop, configuration: configuration)
-          if let tls { try secure(channel, connection, tls, host: host, began: began, timeout: timeout) }
+          if let tls { try secure(channel, connection, tls, host: name ?? host, began: began, timeout: timeout) }
           try channel.pipeline.syncOperations.addHandler(connection)
         }
       }

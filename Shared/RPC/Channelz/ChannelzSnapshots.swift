@@ -16,14 +16,6 @@ public struct ChannelzPage<Item: Sendable>: Sendable {
   public let isEnd: Bool
 }
 
-public enum ConnectivityState: Sendable {
-  case idle
-  case connecting
-  case ready
-  case transientFailure
-  case shutdown
-}
-
 public struct ChannelzServerSnapshot: Sendable {
   public let reference: ChannelzReference
   public let calls: CallCounts

@@ -21,12 +21,14 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
   }
 
   let call: ClientCall
+  /// What the attempt counts for in its channel's queue; nil while it is not in there.
+  @exclusivity(unchecked) var queuedBytes: Int?
+  private var subchannel: Subchannel?
   /// From 1, over all attempts that a server may have seen.
   let number: Int
   private let deadline: Deadline?
 
   @exclusivity(unchecked) private var phase = Phase.waiting
-  @exclusivity(unchecked) private var assembler: MessageAssembler
   private var timer: NIOScheduledCallback?
   /// What the head said, if that alone decides the call.
   private var headFailure: RPCError?
@@ -42,7 +44,6 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
     self.call = call
     self.number = number
     self.deadline = deadline
-    assembler = MessageAssembler(bytesMax: call.settings.messageBytesMax)
   }
 
   var isWaiting: Bool { if case .waiting = phase { true } else { false } }
@@ -64,15 +65,17 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
   }
 
   /// Sends the call on a connection that takes it. Throws what the connection throws, and keeps waiting then.
-  func open(on connection: HTTP2Connection, authority: String) throws {
-    guard case .waiting = phase else { return }
+  func open(on connection: HTTP2Connection, of subchannel: Subchannel, authority: String) throws {
     let headers = headers(authority: authority, isEncrypted: connection.remote.isEncrypted)
     if let only = call.onlyMessage {
       phase = .open(try connection.open(headers, body: only, handler: self))
+      self.subchannel = subchannel
       sentMessages = 1
       hasFinished = true
+      if case .open(let stream) = phase { stream.countMessageSent() }
     } else {
       phase = .open(try connection.open(headers, body: nil, handler: self))
+      self.subchannel = subchannel
       push()
     }
   }
@@ -84,6 +87,8 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
       ("te", "trailers"), ("content-type", "application/grpc"), ("user-agent", ClientAttempt.userAgent),
     ])
     if let deadline { headers.append("grpc-timeout", Timeout.format(deadline.remaining)) }
+    headers.append("grpc-accept-encoding", MessageEncoding.accepted)
+    if let encoding = call.settings.encoding { headers.append("grpc-encoding", encoding.rawValue) }
     if number > 1 { headers.append("grpc-previous-rpc-attempts", String(number - 1)) }
     headers.append(contentsOf: call.head.metadata.fields)
     return headers
@@ -100,6 +105,7 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
       sentMessages += 1
       unsentBytes += message.count
       stream.send(message)
+      stream.countMessageSent()
     }
     if call.requestsEnded {
       hasFinished = true
@@ -123,7 +129,7 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
   /// Ends the attempt, and the call is not told.
   func abandon() {
     if case .open(let stream) = phase { stream.reset(.cancel) }
-    _ = leave()
+    _ = leave(.failure(.cancelled))
   }
 
   func handleScheduledCallback(eventLoop: some EventLoop) {
@@ -135,18 +141,23 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
   }
 
   private func end(_ result: Result<Metadata, AttemptFailure>) {
-    if leave() { call.ended(self, result) }
+    if leave(result) { call.ended(self, result) }
   }
 
-  private func leave() -> Bool {
+  private func leave(_ result: Result<Metadata, AttemptFailure>) -> Bool {
     switch phase {
     case .done: return false
     case .open(let stream): returnWindow(stream, withheldBytes)  // Or the connection would never have it back.
-    case .waiting: break
+    case .waiting: if queuedBytes != nil { call.core.left(self) }
     }
     phase = .done
     timer?.cancel()
     timer = nil
+    if let subchannel {
+      self.subchannel = nil
+      if case .success = result { subchannel.ended(ok: true) } else { subchannel.ended(ok: false) }
+      call.core.ended(self, on: subchannel, result)
+    }
     return true
   }
 
@@ -166,11 +177,15 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
       headFailure = RPCError(.unknown, "the server's answer is not gRPC")
       return
     }
-    if let encoding = headers.first("grpc-encoding"), encoding != "identity" {
-      headFailure = RPCError(.internal, "the server's answer is compressed with '\(encoding.prefix(32))'")
-      return
+    var encoding = MessageEncoding.identity
+    if let name = headers.first("grpc-encoding") {
+      guard let known = MessageEncoding(wire: name.utf8) else {
+        headFailure = RPCError(.internal, "the server's answer is compressed with '\(name.prefix(32))'")
+        return
+      }
+      encoding = known
     }
-    call.received(headers: Metadata(received: headers), from: self)
+    call.received(headers: Metadata(received: headers), encoding: encoding, from: self)
   }
 
   func receivedOversizedHeaders(isEnd: Bool) {
@@ -179,27 +194,23 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
 
   func received(data bytes: RawSpan, isEnd: Bool) {
     guard case .open(let stream) = phase else { return }
-    withheldBytes += bytes.byteCount
-    if headFailure == nil {
-      var offset = 0
-      do throws(MessageAssembler.Refusal) {
-        while let next = try assembler.next(in: bytes, from: &offset) {
-          call.received(next, from: self)
-          guard case .open = phase else { return }  // The call did not want it.
-        }
-      } catch {
-        return fail(.status(RPCError(error)))
-      }
+    if headFailure != nil {
+      stream.consumed(bytes.byteCount)
+    } else {
+      withheldBytes += bytes.byteCount
+      call.received(bytes, from: self)
     }
-    // What is part of a message that nobody could have taken yet must not stop the rest of that message.
-    if call.hasNothingToTake || headFailure != nil { returnWindow(stream, withheldBytes) }
     if isEnd { end(.status(headFailure ?? RPCError(.internal, "the answer ends without a status"))) }
   }
 
-  /// The reader has taken a message of so many bytes.
+  /// So many of the received bytes are part of a message that the reader has, or waits for.
   func taken(_ count: Int) {
     guard case .open(let stream) = phase else { return }
-    returnWindow(stream, call.hasNothingToTake ? withheldBytes : min(Framing.prefixBytes + count, withheldBytes))
+    returnWindow(stream, min(count, withheldBytes))
+  }
+
+  func countMessageReceived() {
+    if case .open(let stream) = phase { stream.countMessageReceived() }
   }
 
   private func returnWindow(_ stream: HTTP2Stream, _ count: Int) {
@@ -228,9 +239,6 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
     }
     guard status.code == .ok else { return .failure(.status(status)) }
     if let headFailure { return .failure(.status(headFailure)) }
-    guard assembler.isIdle else {
-      return .failure(.status(RPCError(.internal, "the answer ends inside a message")))
-    }
     return .success(status.metadata)
   }
 

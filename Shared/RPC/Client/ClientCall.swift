@@ -9,7 +9,9 @@ struct CallSettings: Sendable {
   /// How long one attempt may take.
   var attemptDeadline: Duration?
   var waitsForReady: Bool
-  var retry: RetryPolicy
+  var attempts: MethodConfig.Attempts
+  /// How requests are compressed; nil sends them as they are.
+  var encoding: MessageEncoding?
   /// The largest message in each direction, in bytes.
   var messageBytesMax: Int
   var sentMessageBytesMax: Int
@@ -17,16 +19,16 @@ struct CallSettings: Sendable {
 
 /// One call, from its first message to its status: what it sends, the attempts to send it, and what came back.
 ///
-///     waiting for an answer ──an attempt's head (streams) or end──▶ committed ──its end──▶ over
+///     waiting for an answer ──the head of one (streams, hedging), or the end──▶ committed ──its end──▶ over
 ///            │   ▲
 ///     failed ▼   │ after the pause
 ///          pausing
 ///
 /// Until it is committed the call keeps all it has sent, because another attempt would have to send it again; after
 /// that only what the stream has not been given.
-final class ClientCall: @unchecked Sendable {  // What changes is touched on `eventLoop` only.
+final class ClientCall: @unchecked Sendable {  // What changes is touched on the channel's event loop only.
   /// How the answer is handed over.
-  private enum Sink {
+  enum Sink {
     /// As a whole, so that nothing of a failed attempt is ever seen.
     case whole(CheckedContinuation<ClientResponse, any Error>)
     /// Message by message.
@@ -35,52 +37,112 @@ final class ClientCall: @unchecked Sendable {  // What changes is touched on `ev
     case none
   }
 
-  private enum Phase {
+  enum Phase {
     case running
     case ended(Result<Metadata, any Error>)
   }
 
+  private enum Plan {
+    case retries(RetryState)
+    case hedging(HedgingState)
+  }
+
   let head: ClientCallHead
   let settings: CallSettings
-  private let core: ChannelCore
-  private var retries: RetryState
+  let core: ChannelCore
+  private var plan: Plan
 
-  @exclusivity(unchecked) private var phase = Phase.running
-  private var sink = Sink.none
-  private var attempts: [ClientAttempt] = []
+  @exclusivity(unchecked) private(set) var phase = Phase.running
+  @exclusivity(unchecked) private var sink = Sink.none
+  @exclusivity(unchecked) private(set) var attempts: [ClientAttempt] = []
   private var isCommitted = false
-  private var pause: Scheduled<Void>?
+  private var timer: Scheduled<Void>?
 
   // Requests. `kept` are those from number `dropped` on.
-  private var kept = FIFO<[UInt8]>()
+  @exclusivity(unchecked) private var kept = FIFO<[UInt8]>()
   private var dropped = 0
-  private var keptBytes = 0
-  private(set) var requestsEnded = false
+  @exclusivity(unchecked) private(set) var keptBytes = 0
+  /// What this call has of the channel's budget for replays.
+  private var replayBytes = 0
+  @exclusivity(unchecked) private(set) var requestsEnded = false
   private var writers = FIFO<StreamWaiter<Void>>()
 
   // Responses.
+  @exclusivity(unchecked) var responses: ResponseInbox
+  private var message: [UInt8]?
   private var headers: Metadata?
-  private var inbox = FIFO<[UInt8]>()
-  private var messages = 0
   private var reader: StreamWaiter<[UInt8]?>?
   private var headReaders: [StreamWaiter<Metadata>] = []
-  private let seenTrailers = Mutex<Metadata?>(nil)
+  let seenTrailers = Mutex<Metadata?>(nil)
 
   init(_ head: ClientCallHead, _ settings: CallSettings, _ core: ChannelCore) {
     self.head = head
     self.settings = settings
     self.core = core
-    retries = RetryState(policy: settings.retry, deadline: settings.deadline)
+    responses = ResponseInbox(bytesMax: settings.messageBytesMax)
+    switch settings.attempts {
+    case .retry(let policy): plan = .retries(RetryState(policy: policy, deadline: settings.deadline))
+    case .hedging(let policy): plan = .hedging(HedgingState(policy: policy))
+    }
   }
 
-  // MARK: Attempts
+  // MARK: Begin
 
-  private func makeAttempt() {
+  func begin(_ message: [UInt8], _ continuation: CheckedContinuation<ClientResponse, any Error>) {
+    if case .ended(let result) = phase {  // Cancelled before it began.
+      return continuation.resume(with: result.map { _ in ClientResponse(message: []) })
+    }
+    sink = .whole(continuation)
+    keep(message)
+    requestsEnded = true
+    start()
+  }
+
+  func beginStream() {
+    guard case .running = phase else { return }
+    sink = .stream
+    start()
+  }
+
+  private func start() {
+    core.callBegan()
+    makeAttempt(1)
+    hedge()
+  }
+
+  private func makeAttempt(_ number: Int) {
     let own = settings.attemptDeadline.map { Deadline.after($0) }
     let deadline = [own, settings.deadline].compactMap(\.self).min()
-    let attempt = ClientAttempt(self, number: retries.attempt, deadline: deadline)
+    let attempt = ClientAttempt(self, number: number, deadline: deadline)
     attempts.append(attempt)
     if attempt.begin(on: core.eventLoop) { core.submit(attempt) }
+  }
+
+  // MARK: Further attempts
+
+  /// Begins the attempts of a hedged call that are due, and has the next one wait for its time.
+  private func hedge() {
+    while case .running = phase, !isCommitted, case .hedging(let state) = plan, let delay = state.delay(core.budget) {
+      guard delay == .zero else { return hedge(after: delay) }
+      beginHedge()
+    }
+  }
+
+  private func hedge(after delay: Duration) {
+    timer?.cancel()
+    timer = core.eventLoop.scheduleTask(in: TimeAmount(delay)) {
+      self.beginHedge()
+      self.hedge()
+    }
+  }
+
+  private func beginHedge() {
+    timer?.cancel()
+    timer = nil
+    guard case .running = phase, !isCommitted, case .hedging(var state) = plan else { return }
+    let number = state.begin(core.budget)
+    plan = .hedging(state)
+    if let number { makeAttempt(number) }
   }
 
   /// An attempt is over; not called for those the call has abandoned.
@@ -88,42 +150,57 @@ final class ClientCall: @unchecked Sendable {  // What changes is touched on `ev
     attempts.removeAll { $0 === attempt }
     guard case .running = phase else { return }
     switch result {
-    case .success(let trailers): succeeded(trailers)
-    case .failure(let failure): failed(failure)
+    case .success(let trailers):
+      core.budget?.succeeded()
+      end(.success(trailers))
+    case .failure(let failure): failed(failure, attempt.number)
     }
   }
 
-  private func succeeded(_ trailers: Metadata) {
-    if messages == 0, head.method.kind.hasOneResponse {
-      return end(.failure(RPCError(.unimplemented, "the server answered without a message")))
-    }
-    end(.success(trailers))
-  }
-
-  private func failed(_ failure: AttemptFailure) {
+  private func failed(_ failure: AttemptFailure, _ number: Int) {
     if isCommitted { return end(.failure(failure.finalError)) }
-    do {
-      guard let pause = try retries.pause(after: failure) else { return restart() }
-      let time = TimeAmount(pause)
-      self.pause = core.eventLoop.scheduleTask(in: time) { self.restart() }
-    } catch {
-      end(.failure(error))
+    switch plan {
+    case .retries(var state):
+      let next = state.next(after: failure, &core.budget)
+      plan = .retries(state)
+      let number = state.attempt
+      switch next {
+      case .none(let error): end(.failure(error))
+      case .transparent: restart(number)
+      case .after(let pause):
+        timer = core.eventLoop.scheduleTask(in: TimeAmount(pause)) { self.restart(number) }
+      case .wait: break
+      }
+    case .hedging(var state):
+      let next = state.next(after: failure, othersUnderWay: attempts.count, &core.budget)
+      plan = .hedging(state)
+      switch next {
+      case .none(let error): end(.failure(error))
+      case .transparent: makeAttempt(number)
+      case .after(let pause): hedge(after: pause)
+      case .wait: break
+      }
     }
   }
 
-  private func restart() {
-    pause = nil
+  private func restart(_ number: Int) {
+    timer = nil
     guard case .running = phase else { return }
     headers = nil
-    messages = 0
-    _ = inbox.removeAll()
-    makeAttempt()
+    message = nil
+    responses = ResponseInbox(bytesMax: settings.messageBytesMax)
+    makeAttempt(number)
   }
 
-  /// From here on nothing can be sent again.
-  private func commit() {
+  /// From here on nothing is sent again, and nobody but this attempt is listened to.
+  private func commit(to attempt: ClientAttempt) {
     guard !isCommitted else { return }
     isCommitted = true
+    timer?.cancel()
+    timer = nil
+    let others = attempts.filter { $0 !== attempt }
+    attempts = [attempt]
+    for other in others { other.abandon() }
     dropSent()
   }
 
@@ -146,35 +223,44 @@ final class ClientCall: @unchecked Sendable {  // What changes is touched on `ev
       dropped += 1
       keptBytes -= message.count
     }
+    accountReplay(0)
   }
 
   /// Resumes when the message is on its way, that is when what is before it has left or is little.
-  fileprivate func write(_ message: [UInt8], _ waiter: StreamWaiter<Void>) {
+  func write(_ message: [UInt8], _ waiter: StreamWaiter<Void>) {
     if case .ended(let result) = phase { return waiter.fail(ClientCall.writeFailure(result)) }
     guard !requestsEnded else { return waiter.fail(RequestsEnded()) }
     if head.method.kind.hasOneRequest, dropped + kept.count > 0 {
       return waiter.fail(RPCError(.internal, "\(head.method) takes one message"))
-    }
-    guard message.count <= settings.sentMessageBytesMax + Framing.prefixBytes else {
-      return waiter.fail(ClientCall.tooLarge(message.count - Framing.prefixBytes, settings))
     }
     keep(message)
     push()
     if isKeepingUp { waiter.resume(()) } else { writers.append(waiter) }
   }
 
-  fileprivate func finish() {
+  func finish() {
     guard case .running = phase, !requestsEnded else { return }
     requestsEnded = true
     push()
     for writer in writers.removeAll() { writer.resume(()) }  // A stream that has its end is not said to have drained.
   }
 
-  /// What has been sent is kept for another attempt while that is little. Then the call is bound to this one.
+  /// What has been sent is kept for another attempt while that is little. Then the call is bound to the attempt that
+  /// has come furthest.
   private func push() {
     for attempt in attempts { attempt.push() }
-    if let attempt = attempts.first, attempt.sentMessages > 0, keptBytes > Limits.replayBytesMax { commit() }
+    if !isCommitted, let furthest = attempts.max(by: { $0.sentMessages < $1.sentMessages }), furthest.sentMessages > 0 {
+      accountReplay(keptBytes)
+      if keptBytes > Limits.replayBytesMax || core.replayBytes > Limits.replayBytesOfChannelMax {
+        commit(to: furthest)
+      }
+    }
     dropSent()
+  }
+
+  private func accountReplay(_ bytes: Int) {
+    core.replayBytes += bytes - replayBytes
+    replayBytes = bytes
   }
 
   /// True while another message may be given to the stream.
@@ -195,55 +281,101 @@ final class ClientCall: @unchecked Sendable {  // What changes is touched on `ev
     }
   }
 
-  static func tooLarge(_ count: Int, _ settings: CallSettings) -> RPCError {
-    RPCError(
-      .resourceExhausted, "a message of \(count) bytes exceeds the limit of \(settings.sentMessageBytesMax)")
-  }
-
   // MARK: Responses
 
-  /// Nobody is slow: what comes next could be handed over at once.
-  var hasNothingToTake: Bool { inbox.isEmpty }
-
-  func received(headers: Metadata, from attempt: ClientAttempt) {
+  func received(headers: Metadata, encoding: MessageEncoding, from attempt: ClientAttempt) {
+    if case .hedging = plan { commit(to: attempt) }
     self.headers = headers
+    responses.encoding = encoding
     guard case .stream = sink else { return }
-    commit()
+    commit(to: attempt)
     let readers = headReaders
     headReaders = []
     for reader in readers { reader.resume(headers) }
   }
 
-  func received(_ message: [UInt8], from attempt: ClientAttempt) {
-    messages += 1
-    guard messages == 1 || !head.method.kind.hasOneResponse else {
-      return attempt.fail(.status(RPCError(.unimplemented, "the server answered with more than one message")))
-    }
-    if let reader, !reader.isOver {
-      self.reader = nil
-      reader.resume(message)
-    } else {
-      inbox.append(message)
+  /// Bytes of the answer, behind its head.
+  func received(_ bytes: RawSpan, from attempt: ClientAttempt) {
+    do throws(MessageAssembler.Refusal) {
+      guard case .stream = sink else { return try receiveWhole(bytes, from: attempt) }
+      var offset = 0
+      while !responses.hasBacklog, offset < bytes.byteCount, let reader, !reader.isOver {
+        guard let message = try responses.next(in: bytes, from: &offset) else { break }
+        attempt.countMessageReceived()
+        guard mayHaveAnother(attempt) else { return }
+        self.reader = nil
+        reader.resume(message)
+      }
+      attempt.taken(offset)
+      if offset < bytes.byteCount { responses.keep(bytes.extracting(offset...)) }
+    } catch {
+      attempt.fail(.status(RPCError(error)))
     }
   }
 
-  fileprivate func read(_ waiter: StreamWaiter<[UInt8]?>) {
-    if let message = inbox.popFirst() {
-      attempts.first?.taken(message.count)
-      return waiter.resume(message)
+  private func receiveWhole(_ bytes: RawSpan, from attempt: ClientAttempt) throws(MessageAssembler.Refusal) {
+    var offset = 0
+    while let next = try responses.next(in: bytes, from: &offset) {
+      attempt.countMessageReceived()
+      guard mayHaveAnother(attempt) else { return }
+      message = next
+    }
+    attempt.taken(bytes.byteCount)
+  }
+
+  /// False when the server has sent a message too many, which is the end of the attempt.
+  private func mayHaveAnother(_ attempt: ClientAttempt) -> Bool {
+    guard responses.messages > 1, head.method.kind.hasOneResponse else { return true }
+    attempt.fail(.status(ClientCall.tooManyMessages))
+    return false
+  }
+
+  private static let tooManyMessages = RPCError(.unimplemented, "the server answered with more than one message")
+
+  /// Hands the next message over, or the end.
+  func read(_ waiter: StreamWaiter<[UInt8]?>) {
+    guard reader?.isOver ?? true else {
+      return waiter.fail(RPCError(.internal, "the answers of a call have one reader at a time"))
+    }
+    do throws(MessageAssembler.Refusal) {
+      let (message, taken) = try responses.next()
+      attempts.first?.taken(taken)
+      if let message {
+        attempts.first?.countMessageReceived()
+        guard responses.messages > 1, head.method.kind.hasOneResponse else { return waiter.resume(message) }
+        end(.failure(ClientCall.tooManyMessages))
+        return waiter.fail(ClientCall.tooManyMessages)
+      }
+    } catch {
+      responses.discard()
+      end(.failure(RPCError(error)))
+      return waiter.fail(RPCError(error))
     }
     switch phase {
-    case .ended(.success): waiter.resume(nil)
-    case .ended(.failure(let error)): waiter.fail(error)
-    case .running:
-      guard reader?.isOver ?? true else {
-        return waiter.fail(RPCError(.internal, "the answers of a call have one reader at a time"))
-      }
-      reader = waiter
+    case .running: reader = waiter
+    case .ended(let result): waiter.resume(with: finalAnswer(result))
     }
   }
 
-  fileprivate func readHeaders(_ waiter: StreamWaiter<Metadata>) {
+  /// What a reader gets that has taken every message.
+  private func finalAnswer(_ result: Result<Metadata, any Error>) -> Result<[UInt8]?, any Error> {
+    switch complete(result) {
+    case .success: .success(nil)
+    case .failure(let error): .failure(error)
+    }
+  }
+
+  /// A status is only as good as what stands in front of it.
+  private func complete(_ result: Result<Metadata, any Error>) -> Result<Metadata, any Error> {
+    guard case .success = result else { return result }
+    if !responses.isEmpty { return .failure(RPCError(.internal, "the answer ends inside a message")) }
+    if responses.messages == 0, head.method.kind.hasOneResponse {
+      return .failure(RPCError(.unimplemented, "the server answered without a message"))
+    }
+    return result
+  }
+
+  func readHeaders(_ waiter: StreamWaiter<Metadata>) {
     if let headers { return waiter.resume(headers) }
     switch phase {
     case .ended(.success): waiter.resume([:])
@@ -257,18 +389,24 @@ final class ClientCall: @unchecked Sendable {  // What changes is touched on `ev
   private func end(_ result: Result<Metadata, any Error>) {
     guard case .running = phase else { return }
     phase = .ended(result)
-    pause?.cancel()
-    pause = nil
+    timer?.cancel()
+    timer = nil
     for attempt in attempts { attempt.abandon() }
     attempts = []
     _ = kept.removeAll()
     keptBytes = 0
+    accountReplay(0)
     switch sink {
     case .whole(let continuation):
       sink = .none
+      let result = complete(result)
+      core.callEnded(ok: result.isSuccess)
       continuation.resume(
-        with: result.map { ClientResponse(headers: headers ?? [:], message: inbox.popFirst() ?? [], trailers: $0) })
-    case .stream, .none: endStreams(result)
+        with: result.map { ClientResponse(headers: headers ?? [:], message: message ?? [], trailers: $0) })
+    case .stream:
+      core.callEnded(ok: result.isSuccess)
+      endStreams(result)
+    case .none: break
     }
   }
 
@@ -280,88 +418,19 @@ final class ClientCall: @unchecked Sendable {  // What changes is touched on `ev
     for writer in writers.removeAll() { writer.fail(ClientCall.writeFailure(result)) }
     for reader in headReaders { reader.resume(with: result.map { _ in [:] }) }
     headReaders = []
-    reader?.resume(with: result.map { _ in nil })
+    reader?.resume(with: finalAnswer(result))  // It has taken everything that came before.
     reader = nil
   }
 
   /// The caller does not want the rest.
-  private func cancel() {
-    _ = inbox.removeAll()
+  func cancel() {
+    responses.discard()
     end(.failure(CancellationError()))
   }
 }
 
-// MARK: For the caller's tasks
-
-extension ClientCall {
-  /// Makes a call with one request and one answer.
-  func whole(_ message: [UInt8]) async throws -> ClientResponse {
-    guard message.count <= settings.sentMessageBytesMax else { throw ClientCall.tooLarge(message.count, settings) }
-    let eventLoop = core.eventLoop
-    return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { continuation in
-        eventLoop.run {
-          if case .ended(let result) = self.phase {  // Cancelled before it began.
-            return continuation.resume(with: result.map { _ in ClientResponse(message: []) })
-          }
-          self.sink = .whole(continuation)
-          self.keep(Framing.frame(message))
-          self.requestsEnded = true
-          self.makeAttempt()
-        }
-      }
-    } onCancel: {
-      eventLoop.execute { self.cancel() }
-    }
-  }
-
-  /// Makes a call that lasts as long as `body`.
-  func streamed<R: Sendable>(
-    _ body: (RequestWriter<[UInt8]>, ResponseStream<[UInt8]>) async throws -> R
-  ) async throws -> R {
-    let eventLoop = core.eventLoop
-    eventLoop.run {
-      guard case .running = self.phase else { return }
-      self.sink = .stream
-      self.makeAttempt()
-    }
-    defer { eventLoop.execute { self.cancel() } }
-    return try await withTaskCancellationHandler {
-      try await body(writer, responses)
-    } onCancel: {
-      eventLoop.execute { self.cancel() }
-    }
-  }
-
-  private var writer: RequestWriter<[UInt8]> {
-    RequestWriter(
-      write: { message, _ in
-        try await self.wait { (waiter: StreamWaiter<Void>) in self.write(Framing.frame(message), waiter) }
-      },
-      finish: { self.core.eventLoop.run { self.finish() } })
-  }
-
-  private var responses: ResponseStream<[UInt8]> {
-    ResponseStream(
-      headers: { try await self.wait { self.readHeaders($0) } },
-      trailers: { self.seenTrailers.withLock { $0 } },
-      next: { try await self.wait { self.read($0) } })
-  }
-
-  /// Has `begin` run on the loop and waits until it, or somebody later, resumes the waiter.
-  private func wait<Value: Sendable>(
-    _ begin: @escaping @Sendable (StreamWaiter<Value>) -> Void
-  ) async throws -> Value {
-    let waiter = StreamWaiter<Value>()
-    let eventLoop = core.eventLoop
-    return try await withTaskCancellationHandler {
-      try await withCheckedThrowingContinuation { continuation in
-        eventLoop.run { if waiter.begin(continuation) { begin(waiter) } }
-      }
-    } onCancel: {
-      eventLoop.execute { waiter.fail(CancellationError()) }
-    }
-  }
+extension Result {
+  fileprivate var isSuccess: Bool { if case .success = self { true } else { false } }
 }
 
 extension AttemptFailure {

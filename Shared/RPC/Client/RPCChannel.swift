@@ -4,29 +4,48 @@ internal import NIOCore
 internal import NIOPosix
 internal import Transport
 
-/// Makes gRPC calls to a target, over one connection that is opened when the first call needs it.
+/// Makes gRPC calls to a target.
+///
+/// It connects when the first call needs it, to the addresses that its load-balancing policy wants, and lives on one
+/// event loop. Close it when it is no longer needed; a channel that is forgotten closes as soon as its calls are over.
 public final class RPCChannel: Sendable {
   public let target: String
   private let core: ChannelCore?
   private let configuration: RPCChannelConfiguration
   private let interceptors: [any ClientInterceptor]
+  private let methods: MethodConfigTable
 
   /// `target` as `RPCTarget` reads it. Calls to a target that it cannot read fail with UNAVAILABLE.
-  public init(
+  public convenience init(
     target: String, configuration: RPCChannelConfiguration = RPCChannelConfiguration(),
     interceptors: [any ClientInterceptor] = [], logger: Logger
+  ) {
+    self.init(
+      target: target, configuration: configuration, interceptors: interceptors, resolver: .system, logger: logger)
+  }
+
+  /// The same, with names looked up by `resolver`.
+  init(
+    target: String, configuration: RPCChannelConfiguration, interceptors: [any ClientInterceptor] = [],
+    resolver: NameResolver, logger: Logger
   ) {
     self.target = target
     self.configuration = configuration
     self.interceptors = interceptors
+    methods = MethodConfigTable(configuration.serviceConfig?.methods ?? [])
     core = RPCTarget(target).map {
       ChannelCore(
         target: $0, configuration: configuration, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
-        logger: logger)
+        resolver: resolver, record: configuration.channelz?.addChannel(target), logger: logger)
     }
   }
 
-  /// Takes no further call, lets those under way finish for `limit` at most, and closes the connection.
+  deinit {
+    guard let core else { return }
+    core.eventLoop.execute { core.close(nil) }
+  }
+
+  /// Takes no further call, lets those under way finish for `limit` at most, and closes the connections.
   public func close(within limit: Duration = .seconds(5)) async {
     guard let core else { return }
     let timer = Task {
@@ -37,6 +56,23 @@ public final class RPCChannel: Sendable {
       core.eventLoop.execute { core.close(continuation) }
     }
     timer.cancel()
+  }
+
+  // MARK: State
+
+  /// What the channel is doing about its connections; TRANSIENT_FAILURE for a target that cannot be read.
+  public var state: ConnectivityState { core?.states.current ?? .transientFailure }
+
+  /// The current state and the later ones, up to SHUTDOWN. Who is slow to take one misses those between.
+  public func states() -> AsyncStream<ConnectivityState> {
+    guard let core else { return AsyncStream(unfolding: { nil }) }
+    return core.states.watch()
+  }
+
+  /// Connects without waiting for a call.
+  public func connect() {
+    guard let core else { return }
+    core.eventLoop.execute { core.activate() }
   }
 
   // MARK: Calls
@@ -53,9 +89,9 @@ public final class RPCChannel: Sendable {
   public func unaryResponse(
     _ method: MethodDescriptor, _ message: [UInt8], options: CallOptions = CallOptions()
   ) async throws -> ClientResponse {
-    let deadline = deadline(options)
+    let (deadline, attemptDeadline) = (deadline(method, options), attemptDeadline(method, options))
     return try await intercepted(ClientCallHead(method: method, metadata: metadata(options))) { head in
-      try await makeCall(head, options, deadline, attemptDeadline: options.attemptDeadline).whole(message)
+      try await makeCall(head, options, deadline, attemptDeadline: attemptDeadline).whole(message)
     }
   }
 
@@ -69,7 +105,7 @@ public final class RPCChannel: Sendable {
     _ method: MethodDescriptor, options: CallOptions = CallOptions(),
     _ body: (RequestWriter<[UInt8]>, ResponseStream<[UInt8]>) async throws -> R
   ) async throws -> R {
-    let deadline = deadline(options)
+    let deadline = deadline(method, options)
     return try await intercepted(ClientCallHead(method: method, metadata: metadata(options))) { head in
       try await makeCall(head, options, deadline, attemptDeadline: nil).streamed(body)
     }
@@ -87,11 +123,25 @@ public final class RPCChannel: Sendable {
   ) throws -> ClientCall {
     guard let core else { throw RPCError(.unavailable, "'\(target)' is no target") }
     if let violation = head.metadata.violation { throw RPCError(.internal, violation) }
+    let method = methods[head.method]
     let settings = CallSettings(
-      deadline: deadline, attemptDeadline: attemptDeadline, waitsForReady: options.waitsForReady,
-      retry: options.retry, messageBytesMax: configuration.messageBytesMax,
-      sentMessageBytesMax: configuration.sentMessageBytesMax)
+      deadline: deadline, attemptDeadline: attemptDeadline,
+      waitsForReady: options.waitsForReady ?? method?.waitsForReady ?? false,
+      attempts: attempts(head.method, options, method), encoding: options.compression,
+      messageBytesMax: min(configuration.messageBytesMax, method?.responseBytesMax ?? .max),
+      sentMessageBytesMax: min(configuration.sentMessageBytesMax, method?.requestBytesMax ?? .max))
     return ClientCall(head, settings, core)
+  }
+
+  private func attempts(
+    _ method: MethodDescriptor, _ options: CallOptions, _ config: MethodConfig?
+  ) -> MethodConfig.Attempts {
+    // Two attempts at once are one too many for a method that changes something.
+    let mayHedge = !method.rules.mutating && method.kind.hasOneRequest
+    if let hedging = options.hedging, mayHedge { return .hedging(hedging) }
+    guard options.retry == .standard, let attempts = config?.attempts else { return .retry(options.retry) }
+    if case .hedging = attempts, !mayHedge { return .retry(options.retry) }
+    return attempts
   }
 
   /// What the running call's scope hands on, unless the options say otherwise.
@@ -105,8 +155,15 @@ public final class RPCChannel: Sendable {
     return metadata
   }
 
-  private func deadline(_ options: CallOptions) -> Deadline? {
-    if let duration = options.deadline { return Deadline.soonest(of: duration) }
+  private func deadline(_ method: MethodDescriptor, _ options: CallOptions) -> Deadline? {
+    if let own = [options.deadline, methods[method]?.timeout].compactMap(\.self).min() {
+      return Deadline.soonest(of: own)
+    }
     return Deadline.current ?? configuration.defaultDeadline.map { Deadline.after($0) }
+  }
+
+  private func attemptDeadline(_ method: MethodDescriptor, _ options: CallOptions) -> Duration? {
+    let givesWay = options.attemptDeadline == Limits.attemptDeadline && methods[method]?.timeout != nil
+    return givesWay ? nil : options.attemptDeadline
   }
 }

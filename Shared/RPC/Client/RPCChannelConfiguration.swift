@@ -1,3 +1,4 @@
+internal import NIOCore
 public import Transport
 
 /// How a channel connects and what it takes from servers.
@@ -7,16 +8,44 @@ public struct RPCChannelConfiguration: Sendable {
   /// The largest answer in bytes. Larger ones are refused from their length prefix.
   public var messageBytesMax: Int
   public var sentMessageBytesMax: Int
-  /// How long a connection may take to be ready, the server's SETTINGS included.
+  /// How long a connection may take to be ready, the server's SETTINGS included; longer if the pause that would
+  /// follow is longer. gRPC's minimum is 20 s.
   public var connectTimeout: Duration
   public var backoff: ConnectionBackoff
   /// How long a call may take that neither has a deadline itself nor runs under one.
   public var defaultDeadline: Duration?
+  /// Used unless `serviceConfig` names a policy.
+  public var loadBalancing = LoadBalancing.pickFirst
+  /// Rules for the target's methods; they go before the defaults of this configuration and of calls.
+  public var serviceConfig: ServiceConfig?
+  /// Used unless `serviceConfig` has one; nil retries without a budget.
+  public var retryThrottling: RetryThrottling? = .standard
+  /// Connections to one address. A further one is opened when all streams of the others are taken; calls wait in the
+  /// channel's queue when none may be.
+  public var connectionsPerAddressMax = 1
+  /// Calls that wait for a connection or a free stream, and what they may hold in bytes.
+  public var queuedCallsMax = Limits.queuedCallsMax
+  public var queuedBytesMax = Limits.queuedBytesMax
+  /// How long the server may be silent before it is asked for a sign of life; nil never asks. Servers send clients
+  /// away that ask more often than they like; such a channel then asks half as often.
+  public var keepaliveTime: Duration?
+  /// How long the server may take to give one.
+  public var keepaliveTimeout = Duration.seconds(20)
+  /// Whether it is asked while no call is under way, too.
+  public var permitsKeepaliveWithoutCalls = false
+  /// A channel without calls for this long, or up to twice as long, closes its connections; nil keeps them.
+  public var idleTimeout: Duration? = .seconds(30 * 60)
+  /// Names that were found are looked up again at most this often, when connections break.
+  public var resolutionInterval = Duration.seconds(30)
+  /// How long `pick_first` waits for one address before it tries the next one beside it (RFC 8305).
+  public var connectionAttemptDelay = Duration.milliseconds(250)
+  /// Where the channel shows itself; nil hides it.
+  public var channelz: Channelz?
 
   public init(
     tls: ClientTLS? = nil, messageBytesMax: Int = Limits.messageBytesMax,
     sentMessageBytesMax: Int = Limits.sentMessageBytesMax,
-    connectTimeout: Duration = .seconds(5), backoff: ConnectionBackoff = .standard,
+    connectTimeout: Duration = .seconds(20), backoff: ConnectionBackoff = .standard,
     defaultDeadline: Duration? = nil
   ) {
     self.tls = tls
@@ -26,35 +55,14 @@ public struct RPCChannelConfiguration: Sendable {
     self.backoff = backoff
     self.defaultDeadline = defaultDeadline
   }
-}
 
-/// The pauses between attempts to reach a target that cannot be reached (gRPC's connection backoff).
-public struct ConnectionBackoff: Hashable, Sendable {
-  public var initial: Duration
-  public var multiplier: Double
-  public var max: Duration
-  /// The share by which a pause may be longer or shorter, so that clients of a restarted server spread out.
-  public var jitter: Double
-  /// A call that does not wait for readiness has the target tried at once, but not more often than this.
-  public var promptSpacing: Duration
-
-  public init(
-    initial: Duration, multiplier: Double, max: Duration, jitter: Double, promptSpacing: Duration
-  ) {
-    self.initial = initial
-    self.multiplier = multiplier
-    self.max = max
-    self.jitter = jitter
-    self.promptSpacing = promptSpacing
-  }
-
-  public static let standard = ConnectionBackoff(
-    initial: .seconds(1), multiplier: 1.6, max: .seconds(120), jitter: 0.2, promptSpacing: .milliseconds(50))
-
-  /// The pause after so many failures in a row, `spread` being from -1 to 1.
-  func pause(afterFailures failures: Int, spread: Double) -> Duration {
-    var pause = initial
-    for _ in 1..<Swift.max(failures, 1) where pause < max { pause = pause * multiplier }
-    return Swift.min(pause, max) * (1 + jitter * spread)
+  /// What a connection is told of this.
+  var connectionConfiguration: ConnectionConfiguration {
+    var configuration = ConnectionConfiguration(idleTimeout: nil)
+    configuration.keepalive = keepaliveTime.map {
+      KeepaliveConfiguration(
+        time: TimeAmount($0), timeout: TimeAmount(keepaliveTimeout), permitsWithoutCalls: permitsKeepaliveWithoutCalls)
+    }
+    return configuration
   }
 }

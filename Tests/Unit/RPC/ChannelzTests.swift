@@ -141,7 +141,7 @@ import Testing
     #expect(snapshot.state == .transientFailure)
     #expect(snapshot.subchannels == [subchannel.reference])
     let events = snapshot.trace.events.map(\.description)
-    #expect(events == ["subchannel to 127.0.0.1:1", "connecting", "transientFailure"])
+    #expect(events == ["subchannel to 127.0.0.1:1", "CONNECTING", "TRANSIENT_FAILURE"])
     #expect(await channelz.subchannel(subchannel.reference.id)?.target == "127.0.0.1:1")
     #expect(await channelz.channel(subchannel.reference.id) == nil)
     channel.remove()

@@ -43,8 +43,9 @@ struct ChannelTests {
         return bytes
       }
     ) { loopback in
+      let options = CallOptions(attemptDeadline: nil, retry: .none)
       try await withThrowingTaskGroup { group in
-        for _ in 0..<50 { group.addTask { _ = try await loopback.call([1], options: CallOptions(retry: .none)) } }
+        for _ in 0..<50 { group.addTask { _ = try await loopback.call([1], options: options) } }
         try await group.waitForAll()
       }
     }
