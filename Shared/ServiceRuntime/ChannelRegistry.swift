@@ -11,11 +11,16 @@ final class ChannelRegistry: Sendable {
   private let common: CommonSettings
   private let credentials: ServiceCredentials
   private let tls: TLSCredentials?
+  private let channelz: Channelz?
   private let logger: Logger
   private let channels = Mutex<[ServiceName: RPCChannel]>([:])
 
-  init(_ common: CommonSettings, _ serviceKeys: ServiceKeys, _ tls: TLSCredentials?, _ logger: Logger) {
+  init(
+    _ common: CommonSettings, _ serviceKeys: ServiceKeys, _ tls: TLSCredentials?, _ channelz: Channelz?,
+    _ logger: Logger
+  ) {
     self.common = common
+    self.channelz = channelz
     self.tls = tls
     // With TLS the certificate says who calls, and keys stay at home.
     credentials = ServiceCredentials(service: common.service.rawValue, keys: tls == nil ? serviceKeys : .none)
@@ -26,14 +31,21 @@ final class ChannelRegistry: Sendable {
     channels.withLock { channels in
       if let channel = channels[other] { return channel }
       let channel = RPCChannel(
-        target: common.targets[other] ?? "",
-        configuration: RPCChannelConfiguration(
-          tls: clientTLS(to: other), messageBytesMax: common.grpcMessageBytesMax, defaultDeadline: common.requestTimeout
-        ),
-        interceptors: [credentials], logger: logger)
+        target: common.targets[other] ?? "", configuration: configuration(of: other), interceptors: [credentials],
+        logger: logger)
       channels[other] = channel
       return channel
     }
+  }
+
+  /// All replicas get calls; who restarts is called again as soon as it is back.
+  private func configuration(of other: ServiceName) -> RPCChannelConfiguration {
+    var configuration = RPCChannelConfiguration(
+      tls: clientTLS(to: other), messageBytesMax: common.grpcMessageBytesMax, backoff: .prompt,
+      defaultDeadline: common.requestTimeout)
+    configuration.loadBalancing = .roundRobin
+    configuration.channelz = channelz
+    return configuration
   }
 
   /// The server must be the service that is meant, whatever host it runs on.

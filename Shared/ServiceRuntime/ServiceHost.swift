@@ -56,7 +56,8 @@ extension ServiceHost {
     self.logger = logger
     client = database
     channelz = configured.common.grpcIntrospection ? Channelz() : nil
-    let channels = ChannelRegistry(configured.common, configured.serviceKeys, configured.tls, logger)
+    let channels = ChannelRegistry(
+      configured.common, configured.serviceKeys, configured.tls, channelz, logger)
     self.channels = channels
     let identity = channels.channel(to: .identity)
     verifier = TokenVerifier(
