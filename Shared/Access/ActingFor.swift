@@ -25,6 +25,8 @@ enum ActorMetadata {
   static let key = "mobo-service-key"
   static let actor = "mobo-actor"
   static let roles = "mobo-actor-roles"
+  static let clientIP = "mobo-client-ip"
+  static let clientAgent = "mobo-client-agent"
 
   /// The actors that are no user.
   private static let systemIDs: Set<String> = ["SYSTEM", "SYSTEM_AI"]
@@ -38,6 +40,8 @@ enum ActorMetadata {
       guard let role = Role(rawValue: String(text).trimmed) else { return nil }
       found.append(role)
     }
-    return Actor(id: id, roles: found, requestID: requestID)
+    // The peer is the calling service: it is not what the actor used.
+    let client = ClientDescription(ip: metadata[clientIP], userAgent: metadata[clientAgent])
+    return Actor(id: id, roles: found, requestID: requestID, client: client)
   }
 }

@@ -72,10 +72,18 @@ extension CallContext {
   public var actor: Actor {
     switch caller {
     case .user(let principal, _):
-      Actor(id: principal.userID.rawValue, roles: principal.roles, requestID: requestID)
+      Actor(id: principal.userID.rawValue, roles: principal.roles, requestID: requestID, client: client)
     case .service(_, let actor): actor
-    case .anonymous: Actor(id: Actor.system.id, roles: [], requestID: requestID)
+    case .anonymous: Actor(id: Actor.system.id, roles: [], requestID: requestID, client: client)
     }
+  }
+
+  /// What the gateway says about the client of a user's call, or the peer itself.
+  public var client: ClientDescription {
+    let peerHost = peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
+    return ClientDescription(
+      ip: metadata[ActorMetadata.clientIP] ?? (peerHost.isEmpty ? nil : peerHost),
+      userAgent: metadata[ActorMetadata.clientAgent] ?? metadata["user-agent"])
   }
 }
 

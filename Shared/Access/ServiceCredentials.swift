@@ -27,6 +27,8 @@ public struct ServiceCredentials: ClientInterceptor {
       }
       call.metadata.replace(ActorMetadata.actor, actor.id)
       call.metadata.replace(ActorMetadata.roles, actor.roles.map(\.rawValue).joined(separator: ","))
+      if let ip = actor.client?.ip { call.metadata.replace(ActorMetadata.clientIP, ip) }
+      if let agent = actor.client?.userAgent { call.metadata.replace(ActorMetadata.clientAgent, agent) }
     } else if call.metadata["authorization"] == nil,
       let token = CallScope.current?.metadata["authorization"]
     {

@@ -27,6 +27,26 @@ public enum DealType: String, CaseIterable, Hashable, Sendable {
   case rating = "Rating"
 }
 
+/// Where a call came from, as far as it was told. Cut to size, never refused: it is a note, not an input, and nothing
+/// is decided by it.
+public struct ClientDescription: Hashable, Sendable {
+  /// Unicode scalars of the two texts; longer ones are cut.
+  public static let ipLengthMax = 64
+  public static let userAgentLengthMax = 512
+
+  public let ip: String?
+  public let userAgent: String?
+
+  public init(ip: String?, userAgent: String?) {
+    self.ip = ip.map { Self.cut($0, to: Self.ipLengthMax) }
+    self.userAgent = userAgent.map { Self.cut($0, to: Self.userAgentLengthMax) }
+  }
+
+  private static func cut(_ text: String, to lengthMax: Int) -> String {
+    String(String.UnicodeScalarView(text.unicodeScalars.prefix(lengthMax)))
+  }
+}
+
 /// Whoever caused a change: a user, or the system itself.
 public struct Actor: Hashable, Sendable {
   /// A user id, `SYSTEM`, or `SYSTEM_AI`.
@@ -34,14 +54,22 @@ public struct Actor: Hashable, Sendable {
   public let roles: [Role]
   /// The correlation id of the call (`x-request-id`), if there is one.
   public let requestID: String?
+  /// The client that made the call; nil when there was none, or nothing is known of it.
+  public let client: ClientDescription?
 
-  public init(id: String, roles: [Role], requestID: String? = nil) {
+  public init(id: String, roles: [Role], requestID: String? = nil, client: ClientDescription? = nil) {
     self.id = id
     self.roles = roles
     self.requestID = requestID
+    self.client = client == ClientDescription(ip: nil, userAgent: nil) ? nil : client
   }
 
   public static let system = Actor(id: "SYSTEM", roles: [])
+
+  /// The system, in the course of a call that `actor` has caused.
+  public static func system(behind actor: Actor) -> Actor {
+    Actor(id: system.id, roles: [], requestID: actor.requestID, client: actor.client)
+  }
 
   /// Nil for the system.
   public var userID: UserID? { UserID(id) }

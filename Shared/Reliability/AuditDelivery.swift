@@ -52,7 +52,8 @@ extension AuditV1.AuditEntry {
       eventId: message.eventID, occurredAt: GoogleProtobuf.Timestamp(entry.occurredAt), actorUserId: entry.actor?.id,
       actorRoles: entry.actor?.roles.map(\.rawValue) ?? [], action: entry.action, entityType: entry.entityType,
       entityId: entry.entityID, requestId: entry.actor?.requestID,
-      metadata: GoogleProtobuf.Struct(fields: entry.metadata.mapValues { GoogleProtobuf.Value($0) }))
+      metadata: GoogleProtobuf.Struct(fields: entry.metadata.mapValues { GoogleProtobuf.Value($0) }),
+      ip: entry.actor?.client?.ip, userAgent: entry.actor?.client?.userAgent)
   }
 }
 

@@ -56,17 +56,20 @@ extension AuditEntry {
     return [
       "action": .string(action), "entityType": .string(entityType), "entityId": .string(entityID),
       "actorId": .optional(actor?.id), "actorRoles": roles.map { .strings($0) } ?? .null,
-      "requestId": .optional(actor?.requestID), "metadata": .document(try AuditValue.document(metadata)),
+      "requestId": .optional(actor?.requestID), "ip": .optional(actor?.client?.ip),
+      "userAgent": .optional(actor?.client?.userAgent), "metadata": .document(try AuditValue.document(metadata)),
       "occurredAt": .datetime(occurredAt),
     ]
   }
 
   init(payload: BSONDocument) throws {
     let roles = payload.has("actorRoles") ? try? payload.strings("actorRoles") : nil
+    let client = ClientDescription(
+      ip: try payload.optionalString("ip"), userAgent: try payload.optionalString("userAgent"))
     let actor = try payload.optionalString("actorId").map { id in
       Actor(
         id: id, roles: (roles ?? []).compactMap { Role(rawValue: $0) },
-        requestID: try payload.optionalString("requestId"))
+        requestID: try payload.optionalString("requestId"), client: client)
     }
     self.init(
       action: try payload.string("action"), entityType: try payload.string("entityType"),

@@ -8,12 +8,13 @@ struct AuditStoreTests {
 
   private func entry(
     _ event: String, action: String = "ORDER_CREATED", entity: String = "o-1", type: String = "Order",
-    actor: String? = "000000000000000000000001", metadata: AuditMetadata = [:]
+    actor: String? = "000000000000000000000001",
+    client: ClientDescription = ClientDescription(ip: nil, userAgent: nil), metadata: AuditMetadata = [:]
   ) -> AuditEntry {
     AuditEntry(
       eventID: event, occurredAt: Timestamp(milliseconds: 1_749_999_999_000), service: "order", actorUserID: actor,
       actorRoles: actor == nil ? [] : ["shopper"], action: action, entityType: type, entityID: entity,
-      requestID: "r-1", metadata: metadata)
+      requestID: "r-1", client: client, metadata: metadata)
   }
 
   private func query(
@@ -29,7 +30,7 @@ struct AuditStoreTests {
   func roundTrip(kind: StoreKind) async throws {
     try await kind.withAuditStore { store in
       let full = entry(
-        "e-1",
+        "e-1", client: ClientDescription(ip: "2001:db8::7", userAgent: "tests/1 (x)"),
         metadata: [
           "text": .string("₹ and \u{0} and $set"), "amountPaise": .string("9223372036854775807"), "flag": .bool(true),
           "none": .null, "ratio": .number(0.1),

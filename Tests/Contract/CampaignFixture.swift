@@ -68,3 +68,10 @@ enum CampaignFixture {
       deals: [deal(1, at: 0)])
   }
 }
+
+extension CampaignStore {
+  /// A step of a caller that tells no version of the order.
+  func apply(_ command: SlotCommand, requestID: String?, at now: Timestamp) async throws -> SlotOutcome {
+    try await apply(SlotStep(command), by: Actor(id: Actor.system.id, roles: [], requestID: requestID), at: now)
+  }
+}

@@ -42,7 +42,19 @@ actor CampaignMemoryStore: CampaignStore {
     book(for: .reserve(claim), of: claim.campaignID)
   }
 
-  func apply(_ command: SlotCommand, requestID: String?, at now: Timestamp) async throws -> SlotOutcome {
+  func heldReservations(before moment: Timestamp, page: PageRequest) async throws -> Page<Reservation> {
+    let held = reservations.values.filter { reservation in
+      guard reservation.state == .held, reservation.createdAt < moment else { return false }
+      guard let after = page.after else { return true }
+      return (reservation.createdAt, reservation.id.rawValue) > (after.createdAt, after.id)
+    }.sorted { ($0.createdAt, $0.id.rawValue) < ($1.createdAt, $1.id.rawValue) }
+    let items = Array(held.prefix(page.size))
+    let last = held.count > items.count ? items.last : nil
+    return Page(items: items, next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) }, total: nil)
+  }
+
+  func apply(_ step: SlotStep, by actor: Actor, at now: Timestamp) async throws -> SlotOutcome {
+    let command = step.command
     let campaign: CampaignID?
     if case .reserve(let claim) = command {
       campaign = claim.campaignID
@@ -50,8 +62,11 @@ actor CampaignMemoryStore: CampaignStore {
       campaign = reservations[command.orderID]?.campaignID
     }
     guard let campaign else { throw Reservation.notFound(command.orderID) }
-    switch try book(for: command, of: campaign).decide(command, now: now) {
+    switch try book(for: command, of: campaign).decide(step, now: now) {
     case .unchanged(let reservation):
+      return SlotOutcome(reservation: reservation, replayed: true)
+    case .raise(let reservation):
+      reservations[reservation.orderID] = reservation
       return SlotOutcome(reservation: reservation, replayed: true)
     case .change(let change):
       reservations[change.reservation.orderID] = change.reservation

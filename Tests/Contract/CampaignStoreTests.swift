@@ -133,6 +133,62 @@ struct CampaignStoreTests {
     }
   }
 
+  // Method: the message of a stalled driver arrives after the one that took over has consumed and given back.
+  @Test("a step that was overtaken changes nothing and is answered as a repeat", arguments: StoreKind.available)
+  func overtaken(kind: StoreKind) async throws {
+    try await kind.withCampaignStore { store in
+      try await store.insertMissing(CampaignFixture.catalog(total: 3, limit: 2, quota: 0))
+      let claim = CampaignFixture.claim(order: 1)
+      let order = claim.orderID
+      func step(_ command: SlotCommand, _ version: Int64) async throws -> SlotOutcome {
+        try await store.apply(SlotStep(command, orderVersion: version), by: .system, at: CampaignFixture.later)
+      }
+      _ = try await step(.reserve(claim), 1)
+      #expect(try await step(.consume(order), 6).reservation.orderVersion == 6)
+      #expect(try await step(.consume(order), 8) == step(.consume(order), 8))
+      #expect(try await store.reservation(of: order)?.orderVersion == 8)
+      #expect(try await step(.unconsume(order), 7).replayed)
+      #expect(try await store.reservation(of: order)?.state == .consumed)
+      #expect(try await !step(.unconsume(order), 9).replayed)
+      for late in [SlotCommand.consume(order), .release(order, reason: "late")] {
+        let outcome = try await step(late, 5)
+        #expect(outcome.replayed)
+        #expect(outcome.reservation.state == .held)
+      }
+      let book = try await store.book(for: claim)
+      #expect(book.assignments.map(\.settledSlots) == [0, 0])
+      #expect(book.campaign?.usedSlots == 1)
+    }
+  }
+
+  @Test("held reservations come oldest first, page by page, and nothing else comes", arguments: StoreKind.available)
+  func heldReservations(kind: StoreKind) async throws {
+    try await kind.withCampaignStore { store in
+      try await store.insertMissing(CampaignFixture.catalog(total: 20, limit: 0, quota: 0))
+      // Three of each second, so that the id decides; the last one is too young.
+      for number in 0..<8 {
+        let at = CampaignFixture.start.advanced(by: .seconds(number / 3))
+        _ = try await store.apply(.reserve(CampaignFixture.claim(order: number + 1)), requestID: nil, at: at)
+      }
+      _ = try await store.apply(.consume(CampaignFixture.id(2)), requestID: nil, at: CampaignFixture.later)
+      _ = try await store.apply(
+        .release(CampaignFixture.id(4), reason: "W4"), requestID: nil, at: CampaignFixture.later)
+      let moment = CampaignFixture.start.advanced(by: .seconds(2))
+      var seen: [Reservation] = []
+      var after: Cursor?
+      for _ in 0..<4 {
+        let request = try PageRequest(
+          size: 1, cursor: after?.text(filters: []) ?? "", includeTotal: false, filters: [])
+        let page = try await store.heldReservations(before: moment, page: request)
+        seen += page.items
+        after = page.next
+      }
+      #expect(after == nil)
+      #expect(Set(seen.map(\.orderID)) == Set([1, 3, 5, 6].map { CampaignFixture.id($0) }))
+      #expect(seen.map(\.createdAt) == seen.map(\.createdAt).sorted())
+    }
+  }
+
   @Test("inserting again changes nothing, counters included", arguments: StoreKind.available)
   func insertMissing(kind: StoreKind) async throws {
     try await kind.withCampaignStore { store in

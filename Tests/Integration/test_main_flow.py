@@ -65,6 +65,16 @@ def test_the_audit_log_tells_the_story_once(deployment, people):
     assert len(settled) == 1 and settled[0]["service"] == "order"
     assert settled[0]["metadata"]["mode"] == "wallet" and settled[0]["metadata"]["outcome"] == "settled"
     assert len({item["eventId"] for item in items}) == len(items)
+    assert settled[0]["ip"] == "127.0.0.1" and settled[0]["userAgent"]
+
+
+def test_the_client_of_a_call_is_known_to_the_services_behind_it(deployment, people):
+    def debits():
+        request = {"entityType": "Wallet", "action": "WALLET_DEBIT"}
+        return deployment.call(f"{AUDIT}/ListAuditLogs", request, people.root)["items"]
+
+    items = await_true(debits, "the audit entry of the money that was settled", 10)
+    assert all(item["ip"] == "127.0.0.1" and item["userAgent"] for item in items), items
 
 
 def test_get_me_adds_the_wallet_except_for_staff(deployment, people):

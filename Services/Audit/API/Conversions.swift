@@ -11,7 +11,8 @@ extension AuditEntry {
     self.init(
       eventID: entry.eventId, occurredAt: occurredAt.kernel, service: service, actorUserID: entry.actorUserId,
       actorRoles: entry.actorRoles, action: entry.action, entityType: entry.entityType, entityID: entry.entityId,
-      requestID: entry.requestId, metadata: metadata)
+      requestID: entry.requestId, client: ClientDescription(ip: entry.ip, userAgent: entry.userAgent),
+      metadata: metadata)
   }
 }
 
@@ -23,7 +24,8 @@ extension AuditV1.AuditLog {
       createdAt: GoogleProtobuf.Timestamp(record.createdAt), service: entry.service, actorUserId: entry.actorUserID,
       actorRoles: entry.actorRoles, action: entry.action, entityType: entry.entityType, entityId: entry.entityID,
       requestId: entry.requestID,
-      metadata: GoogleProtobuf.Struct(fields: entry.metadata.fields.mapValues(GoogleProtobuf.Value.init)))
+      metadata: GoogleProtobuf.Struct(fields: entry.metadata.fields.mapValues(GoogleProtobuf.Value.init)),
+      ip: entry.client.ip, userAgent: entry.client.userAgent)
   }
 }
 

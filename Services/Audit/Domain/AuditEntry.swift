@@ -18,11 +18,14 @@ public struct AuditEntry: Hashable, Sendable {
   public let entityID: String
   /// The correlation id of the call that caused it.
   public let requestID: String?
+  /// The client that made that call, as far as it was told.
+  public let client: ClientDescription
   public let metadata: AuditMetadata
 
   public init(
     eventID: String, occurredAt: Timestamp, service: String, actorUserID: String? = nil, actorRoles: [String] = [],
-    action: String, entityType: String, entityID: String, requestID: String? = nil, metadata: AuditMetadata = [:]
+    action: String, entityType: String, entityID: String, requestID: String? = nil,
+    client: ClientDescription = ClientDescription(ip: nil, userAgent: nil), metadata: AuditMetadata = [:]
   ) {
     self.eventID = eventID
     self.occurredAt = occurredAt
@@ -33,6 +36,7 @@ public struct AuditEntry: Hashable, Sendable {
     self.entityType = entityType
     self.entityID = entityID
     self.requestID = requestID
+    self.client = client
     self.metadata = metadata
   }
 }

@@ -14,6 +14,8 @@ extension AuditRecord {
         actorRoles: try document.strings("actorRoles"), action: try document.string("action"),
         entityType: try document.string("entityType"), entityID: try document.string("entityId"),
         requestID: try document.optionalString("requestId"),
+        client: ClientDescription(
+          ip: try document.optionalString("ip"), userAgent: try document.optionalString("userAgent")),
         metadata: try document.document("metadata").auditMetadata()))
   }
 
@@ -23,7 +25,8 @@ extension AuditRecord {
       "service": .string(entry.service), "actorUserId": .optional(entry.actorUserID),
       "actorRoles": .array(entry.actorRoles.map { .string($0) }), "action": .string(entry.action),
       "entityType": .string(entry.entityType), "entityId": .string(entry.entityID),
-      "requestId": .optional(entry.requestID),
+      "requestId": .optional(entry.requestID), "ip": .optional(entry.client.ip),
+      "userAgent": .optional(entry.client.userAgent),
       "metadata": .document(BSONDocument(entry.metadata)), "createdAt": .datetime(createdAt),
     ]
   }

@@ -1,3 +1,4 @@
+import Access
 import CampaignDomain
 import Kernel
 public import Messages
@@ -9,8 +10,8 @@ extension CampaignInternalService {
     _ request: CampaignV1.ReleaseSlotRequest, _ context: CallContext
   ) async throws -> CampaignV1.ReleaseSlotResponse {
     let order = try OrderID(request.orderId, path: "orderId")
-    let command = SlotCommand.release(order, reason: request.reason)
-    let outcome = try await store.apply(command, requestID: context.requestID, at: clock.now())
+    let step = SlotStep(.release(order, reason: request.reason), orderVersion: request.orderVersion)
+    let outcome = try await store.apply(step, by: context.actor, at: clock.now())
     return CampaignV1.ReleaseSlotResponse(
       reservation: CampaignV1.Reservation(outcome.reservation), replayed: outcome.replayed)
   }

@@ -1,3 +1,4 @@
+import Access
 import CampaignDomain
 import Kernel
 public import Messages
@@ -12,7 +13,8 @@ extension CampaignInternalService {
       campaignID: try CampaignID(request.campaignId, path: "campaignId"),
       mediatorCode: try PartyCode(request.mediatorCode, path: "mediatorCode"),
       agencyCode: try PartyCode(request.agencyCode, path: "agencyCode"))
-    let outcome = try await store.apply(.reserve(claim), requestID: context.requestID, at: clock.now())
+    let step = SlotStep(.reserve(claim), orderVersion: request.orderVersion)
+    let outcome = try await store.apply(step, by: context.actor, at: clock.now())
     return CampaignV1.ReserveSlotResponse(
       reservation: CampaignV1.Reservation(outcome.reservation), replayed: outcome.replayed)
   }

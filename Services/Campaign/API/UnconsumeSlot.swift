@@ -1,3 +1,4 @@
+import Access
 import CampaignDomain
 import Kernel
 public import Messages
@@ -8,7 +9,8 @@ extension CampaignInternalService {
     _ request: CampaignV1.UnconsumeSlotRequest, _ context: CallContext
   ) async throws -> CampaignV1.UnconsumeSlotResponse {
     let order = try OrderID(request.orderId, path: "orderId")
-    let outcome = try await store.apply(.unconsume(order), requestID: context.requestID, at: clock.now())
+    let step = SlotStep(.unconsume(order), orderVersion: request.orderVersion)
+    let outcome = try await store.apply(step, by: context.actor, at: clock.now())
     return CampaignV1.UnconsumeSlotResponse(
       reservation: CampaignV1.Reservation(outcome.reservation), replayed: outcome.replayed)
   }

@@ -50,11 +50,15 @@ public protocol CampaignStore: Sendable {
   /// What a claim would be decided on now.
   func book(for claim: SlotClaim) async throws -> SlotBook
 
-  /// Decides by `SlotBook.decide` and commits the change together with its audit entry, all or nothing.
+  /// Reservations that are held and were made before `moment`, oldest first, then by id.
+  func heldReservations(before moment: Timestamp, page: PageRequest) async throws -> Page<Reservation>
+
+  /// Decides by `SlotBook.decide` and commits the change together with its audit entry, all or nothing. The entry names
+  /// the system, and the call by which `actor` has caused it.
   ///
   /// Exact under concurrency: two orders never share the last slot. Throws the decision's failure, or
   /// `CONCURRENT_MODIFICATION` when every attempt lost against another writer.
-  func apply(_ command: SlotCommand, requestID: String?, at now: Timestamp) async throws -> SlotOutcome
+  func apply(_ step: SlotStep, by actor: Actor, at now: Timestamp) async throws -> SlotOutcome
 
   /// Writes the documents that do not exist yet, by id or by their unique keys, and leaves the others as they are.
   func insertMissing(_ catalog: Catalog) async throws

@@ -17,12 +17,14 @@ public struct Reservation: Hashable, Sendable {
   public var state: State
   /// Present exactly when released.
   public var releasedReason: String?
+  /// The largest version of the order that a step has carried; 0 before any has.
+  public var orderVersion: Int64
   public let createdAt: Timestamp
   public var updatedAt: Timestamp
 
   public init(
     id: ReservationID, orderID: OrderID, campaignID: CampaignID, mediatorCode: PartyCode, agencyCode: PartyCode,
-    state: State, releasedReason: String? = nil, createdAt: Timestamp, updatedAt: Timestamp
+    state: State, releasedReason: String? = nil, orderVersion: Int64 = 0, createdAt: Timestamp, updatedAt: Timestamp
   ) {
     self.id = id
     self.orderID = orderID
@@ -31,6 +33,7 @@ public struct Reservation: Hashable, Sendable {
     self.agencyCode = agencyCode
     self.state = state
     self.releasedReason = releasedReason
+    self.orderVersion = orderVersion
     self.createdAt = createdAt
     self.updatedAt = updatedAt
   }

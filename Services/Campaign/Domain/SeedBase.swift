@@ -112,6 +112,7 @@ public enum SeedBase {
   }
 
   private static func code(_ text: String) -> PartyCode {
+    // The texts are the literals above: a malformed one is a mistake in this file, which its unit test finds.
     guard let code = PartyCode(text) else { preconditionFailure("the seed holds the malformed code \(text)") }
     return code
   }

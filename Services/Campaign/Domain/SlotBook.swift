@@ -33,8 +33,11 @@ public struct SlotChange: Hashable, Sendable {
 }
 
 public enum SlotDecision: Hashable, Sendable {
-  /// Done before: answer with what is stored.
+  /// Done before, or overtaken: answer with what is stored.
   case unchanged(Reservation)
+  /// Done before, by an older version of the order. Only the version is to be stored, so that nothing that was sent in
+  /// between undoes what this step relies on.
+  case raise(Reservation)
   case change(SlotChange)
 }
 
@@ -43,13 +46,17 @@ extension SlotBook {
   ///
   /// Fails with `RESERVATION_NOT_FOUND`, `CAMPAIGN_NOT_FOUND`, `CAMPAIGN_NOT_ACTIVE`, `SOLD_OUT`,
   /// `SOLD_OUT_FOR_PARTNER`, `CAP_EXCEEDED`, `ORDER_STATE_MISMATCH` or `IDEMPOTENCY_MISMATCH`.
-  public func decide(_ command: SlotCommand, now: Timestamp) throws(Failure) -> SlotDecision {
-    switch command {
-    case .reserve(let claim): try reserve(claim, now: now)
-    case .release(let order, let reason): try release(order, reason: reason, now: now)
-    case .consume(let order): try consume(order, now: now)
-    case .unconsume(let order): try unconsume(order, now: now)
+  public func decide(_ step: SlotStep, now: Timestamp) throws(Failure) -> SlotDecision {
+    // A repeated claim changes nothing anyway, but still has to ask for the same slot.
+    if let reservation, !step.command.isClaim, step.isOutdated(by: reservation) { return .unchanged(reservation) }
+    let decision: SlotDecision
+    switch step.command {
+    case .reserve(let claim): decision = try reserve(claim, now: now)
+    case .release(let order, let reason): decision = try release(order, reason: reason, now: now)
+    case .consume(let order): decision = try consume(order, now: now)
+    case .unconsume(let order): decision = try unconsume(order, now: now)
     }
+    return decision.carrying(step.orderVersion)
   }
 
   /// The campaign's capacity is checked before the partner's, so that `SOLD_OUT` means sold out for everybody.
@@ -150,6 +157,29 @@ extension SlotBook {
 
   private static func stateMismatch(_ message: String) -> Failure {
     Failure(.orderStateMismatch, message)
+  }
+}
+
+extension SlotStep {
+  fileprivate func isOutdated(by reservation: Reservation) -> Bool {
+    orderVersion > 0 && orderVersion < reservation.orderVersion
+  }
+}
+
+extension SlotDecision {
+  /// The decision with the step's version on the reservation, unless a larger one is there.
+  fileprivate func carrying(_ orderVersion: Int64) -> SlotDecision {
+    switch self {
+    case .unchanged(var reservation), .raise(var reservation):
+      guard orderVersion > reservation.orderVersion else { return self }
+      reservation.orderVersion = orderVersion
+      return .raise(reservation)
+    case .change(let change):
+      var reservation = change.reservation
+      reservation.orderVersion = max(reservation.orderVersion, orderVersion)
+      return .change(
+        SlotChange(reservation: reservation, campaign: change.campaign, assignments: change.assignments))
+    }
   }
 }
 

@@ -33,12 +33,34 @@ public enum SlotCommand: Hashable, Sendable {
     case .release(let order, _), .consume(let order), .unconsume(let order): order
     }
   }
+
+  var isClaim: Bool {
+    switch self {
+    case .reserve: true
+    case .release, .consume, .unconsume: false
+    }
+  }
+}
+
+/// A slot command, and the version of the order that it was written down with.
+///
+/// Versions of one order only grow, and whoever takes its work over writes a new one first. So a smaller version than an
+/// earlier step's tells that the step comes from a driver that was overtaken.
+public struct SlotStep: Hashable, Sendable {
+  public let command: SlotCommand
+  /// 0 when it was not told: such a step is never outdated and outdates nothing.
+  public let orderVersion: Int64
+
+  public init(_ command: SlotCommand, orderVersion: Int64 = 0) {
+    self.command = command
+    self.orderVersion = orderVersion
+  }
 }
 
 /// The result of a slot command.
 public struct SlotOutcome: Hashable, Sendable {
   public let reservation: Reservation
-  /// True when an earlier call had already done it.
+  /// True when this call has changed nothing: an earlier one had already done it, or a later one has overtaken it.
   public let replayed: Bool
 
   public init(reservation: Reservation, replayed: Bool) {

@@ -14,10 +14,12 @@ extension MongoCampaignStore {
   /// how often all of that is worth repeating when other processes fight for the same campaign.
   private static let attemptsMax = 5
 
-  public func apply(_ command: SlotCommand, requestID: String?, at now: Timestamp) async throws -> SlotOutcome {
-    guard let campaign = try await campaign(of: command) else { throw Reservation.notFound(command.orderID) }
+  public func apply(_ step: SlotStep, by actor: Actor, at now: Timestamp) async throws -> SlotOutcome {
+    guard let campaign = try await campaign(of: step.command) else {
+      throw Reservation.notFound(step.command.orderID)
+    }
     return try await turns.run(campaign) {
-      try await commit(command, of: campaign, requestID: requestID, at: now)
+      try await commit(step, of: campaign, by: actor, at: now)
     }
   }
 
@@ -33,12 +35,12 @@ extension MongoCampaignStore {
   /// Load, decide, write; again if another process was faster or the outcome is unknown. Repeating is safe, because
   /// a change that did happen is found by its order id and answered as a repetition.
   private func commit(
-    _ command: SlotCommand, of campaign: CampaignID, requestID: String?, at now: Timestamp
+    _ step: SlotStep, of campaign: CampaignID, by actor: Actor, at now: Timestamp
   ) async throws -> SlotOutcome {
     for attempt in 1...Self.attemptsMax {
       do {
         let outcome = try await database.transaction(findsItself: true) { connection in
-          try Self.decideAndWrite(command, of: campaign, requestID: requestID, at: now, connection)
+          try Self.decideAndWrite(step, of: campaign, by: actor, at: now, connection)
         }
         if !outcome.replayed { wakeOutbox() }
         return outcome
@@ -51,16 +53,18 @@ extension MongoCampaignStore {
   }
 
   private static func decideAndWrite(
-    _ command: SlotCommand, of campaignID: CampaignID, requestID: String?, at now: Timestamp,
-    _ connection: MongoConnection
+    _ step: SlotStep, of campaignID: CampaignID, by actor: Actor, at now: Timestamp, _ connection: MongoConnection
   ) throws -> SlotOutcome {
-    let book = try book(for: command, of: campaignID, connection)
-    switch try book.decide(command, now: now) {
+    let book = try book(for: step.command, of: campaignID, connection)
+    switch try book.decide(step, now: now) {
     case .unchanged(let reservation):
+      return SlotOutcome(reservation: reservation, replayed: true)
+    case .raise(let reservation):
+      try write(reservation, over: book.reservation, connection)
       return SlotOutcome(reservation: reservation, replayed: true)
     case .change(let change):
       try write(change, over: book, connection)
-      try record(change, requestID: requestID, at: now, connection)
+      try record(change, by: actor, at: now, connection)
       return SlotOutcome(reservation: change.reservation, replayed: false)
     }
   }
@@ -100,25 +104,31 @@ extension MongoCampaignStore {
         assignment.slotUpdate)
       guard result.matched == 1 else { throw Lost.race }
     }
-    guard let before = book.reservation else {
-      try connection.insertOne(Reservation.collection, change.reservation.document)
+    try write(change.reservation, over: book.reservation, connection)
+  }
+
+  private static func write(
+    _ reservation: Reservation, over before: Reservation?, _ connection: MongoConnection
+  ) throws {
+    guard let before else {
+      try connection.insertOne(Reservation.collection, reservation.document)
       return
     }
     let result = try connection.updateOne(
       Reservation.collection, ["_id": .id(before.id), "state": .string(before.state.rawValue)],
-      change.reservation.stateUpdate)
+      reservation.stateUpdate)
     guard result.matched == 1 else { throw Lost.race }
   }
 
   private static func record(
-    _ change: SlotChange, requestID: String?, at now: Timestamp, _ connection: MongoConnection
+    _ change: SlotChange, by actor: Actor, at now: Timestamp, _ connection: MongoConnection
   ) throws {
     guard let entry = SlotReleaseEntry(change) else { return }
     try Outbox.append(
       [
         AuditEntry(
           action: SlotReleaseEntry.action, entityType: SlotReleaseEntry.entityType,
-          entityID: entry.campaignID.rawValue, actor: Actor(id: Actor.system.id, roles: [], requestID: requestID),
+          entityID: entry.campaignID.rawValue, actor: .system(behind: actor),
           metadata: ["orderId": .string(entry.orderID.rawValue), "reason": .string(entry.reason)], occurredAt: now)
       ],
       aggregate: "campaign/\(entry.campaignID)", seq: change.campaign?.version ?? 0, eventKey: entry.eventKey,

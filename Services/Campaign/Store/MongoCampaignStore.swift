@@ -49,6 +49,30 @@ public struct MongoCampaignStore: CampaignStore {
     try connection.findOne(Reservation.collection, ["orderId": .id(order)]).map { try Reservation($0) }
   }
 
+  public func heldReservations(before moment: Timestamp, page: PageRequest) async throws -> Page<Reservation> {
+    var fields: [(String, BSONValue)] = [("state", .string(Reservation.State.held.rawValue))]
+    if let after = page.after {
+      let next: [BSONValue] = [
+        ["createdAt": ["$gt": .datetime(after.createdAt)]], ["_id": ["$gt": .objectID(after.id)]],
+      ]
+      // The range for the index, the disjunction for reservations of one millisecond.
+      fields.append(("createdAt", ["$gte": .datetime(after.createdAt), "$lt": .datetime(moment)]))
+      fields.append(("$or", .array(next)))
+    } else {
+      fields.append(("createdAt", ["$lt": .datetime(moment)]))
+    }
+    let filter = BSONDocument(fields)
+    return try await database.run { connection in
+      // One row more than asked for tells whether there is a next page.
+      let found = try connection.find(
+        Reservation.collection, filter, sort: ["createdAt": 1, "_id": 1], limit: page.size + 1)
+      let items = try found.prefix(page.size).map { try Reservation($0) }
+      let last = found.count > items.count ? items.last : nil
+      return Page(
+        items: items, next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) }, total: nil)
+    }
+  }
+
   static func assignments(
     of codes: [PartyCode], in campaigns: [CampaignID], _ connection: MongoConnection
   ) throws -> [Assignment] {

@@ -10,7 +10,8 @@ extension Reservation {
       id: try document.id("_id"), orderID: try document.id("orderId"), campaignID: try document.id("campaignId"),
       mediatorCode: try document.code("mediatorCode"), agencyCode: try document.code("agencyCode"),
       state: try document.choice("state", State.self), releasedReason: try document.optionalString("releasedReason"),
-      createdAt: try document.datetime("createdAt"), updatedAt: try document.datetime("updatedAt"))
+      // Absent in documents of the time before steps carried versions.
+      orderVersion: try document.optionalInt64("orderVersion") ?? 0, createdAt: try document.datetime("createdAt"), updatedAt: try document.datetime("updatedAt"))
   }
 
   var document: BSONDocument {
@@ -18,7 +19,7 @@ extension Reservation {
       "_id": .id(id), "orderId": .id(orderID), "campaignId": .id(campaignID),
       "mediatorCode": .string(mediatorCode.rawValue), "agencyCode": .string(agencyCode.rawValue),
       "state": .string(state.rawValue), "releasedReason": .optional(releasedReason),
-      "createdAt": .datetime(createdAt), "updatedAt": .datetime(updatedAt),
+      "orderVersion": .int64(orderVersion), "createdAt": .datetime(createdAt), "updatedAt": .datetime(updatedAt),
     ]
   }
 
@@ -26,7 +27,7 @@ extension Reservation {
     [
       "$set": [
         "state": .string(state.rawValue), "releasedReason": .optional(releasedReason),
-        "updatedAt": .datetime(updatedAt),
+        "orderVersion": .int64(orderVersion), "updatedAt": .datetime(updatedAt),
       ]
     ]
   }

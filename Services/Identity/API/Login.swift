@@ -12,7 +12,7 @@ extension IdentityService {
     let identifier = try LoginIdentifier(mobile: request.mobile, username: request.username)
     let now = clock.now()
     let attempt = LoginAttempt(
-      id: .generate(at: now), at: now, client: ClientDescription(of: context), requestID: context.requestID)
+      id: .generate(at: now), at: now, client: context.client, requestID: context.requestID)
 
     let found = try await store.lineage(signingInBy: identifier)
     if let refusal = LoginRefusal.beforePassword(found?.subject, at: now) {

@@ -28,21 +28,3 @@ public struct Session: Hashable, Sendable {
     self.client = client
   }
 }
-
-/// Where a login came from, as far as it is told. Cut to size, never refused: it is a note, not an input.
-public struct ClientDescription: Hashable, Sendable {
-  public static let ipLengthMax = 64
-  public static let userAgentLengthMax = 512
-
-  public let ip: String?
-  public let userAgent: String?
-
-  public init(ip: String?, userAgent: String?) {
-    self.ip = ip.map { Self.cut($0, to: Self.ipLengthMax) }
-    self.userAgent = userAgent.map { Self.cut($0, to: Self.userAgentLengthMax) }
-  }
-
-  private static func cut(_ text: String, to lengthMax: Int) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.prefix(lengthMax)))
-  }
-}

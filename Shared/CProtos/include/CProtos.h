@@ -428,6 +428,12 @@ static inline const ProtobufCMessageDescriptor *mobo_mobo__campaign__v1__get_res
 static inline const ProtobufCMessageDescriptor *mobo_mobo__campaign__v1__get_reservation_response__descriptor(void) {
   return &mobo__campaign__v1__get_reservation_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *mobo_mobo__campaign__v1__list_held_reservations_request__descriptor(void) {
+  return &mobo__campaign__v1__list_held_reservations_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__campaign__v1__list_held_reservations_response__descriptor(void) {
+  return &mobo__campaign__v1__list_held_reservations_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *mobo_mobo__identity__v1__bank_details__descriptor(void) {
   return &mobo__identity__v1__bank_details__descriptor;
 }

@@ -18,6 +18,8 @@ extension AuditV1.AuditLog {
     try reader.read("entityId", "entity_id", &entityId)
     try reader.read("requestId", "request_id", &requestId)
     try reader.read("metadata", "metadata", &metadata)
+    try reader.read("ip", "ip", &ip)
+    try reader.read("userAgent", "user_agent", &userAgent)
     try reader.finish()
   }
 
@@ -35,6 +37,8 @@ extension AuditV1.AuditLog {
     writer.field("entityId", entityId)
     writer.field("requestId", requestId)
     writer.field("metadata", metadata)
+    writer.field("ip", ip)
+    writer.field("userAgent", userAgent)
     writer.endObject()
   }
 }
@@ -52,6 +56,8 @@ extension AuditV1.AuditEntry {
     try reader.read("entityId", "entity_id", &entityId)
     try reader.read("requestId", "request_id", &requestId)
     try reader.read("metadata", "metadata", &metadata)
+    try reader.read("ip", "ip", &ip)
+    try reader.read("userAgent", "user_agent", &userAgent)
     try reader.finish()
   }
 
@@ -66,6 +72,8 @@ extension AuditV1.AuditEntry {
     writer.field("entityId", entityId)
     writer.field("requestId", requestId)
     writer.field("metadata", metadata)
+    writer.field("ip", ip)
+    writer.field("userAgent", userAgent)
     writer.endObject()
   }
 }

@@ -14,6 +14,8 @@ extension AuditV1.AuditLog {
     rules.text("entityId", &entityId)
     rules.text("requestId", &requestId)
     rules.message("metadata", &metadata)
+    rules.text("ip", &ip)
+    rules.text("userAgent", &userAgent)
   }
 }
 
@@ -28,5 +30,7 @@ extension AuditV1.AuditEntry {
     rules.text("entityId", &entityId, TextRules(max: 200))
     rules.text("requestId", &requestId, TextRules(max: 128, verbatim: true))
     rules.message("metadata", &metadata)
+    rules.text("ip", &ip, TextRules(max: 64, verbatim: true))
+    rules.text("userAgent", &userAgent, TextRules(max: 512, verbatim: true))
   }
 }

@@ -16,6 +16,9 @@ extension AuditV1 {
     public var entityId: String
     public var requestId: String?
     public var metadata: GoogleProtobuf.Struct?
+    /// Of the client whose call caused it, as far as it was told.
+    public var ip: String?
+    public var userAgent: String?
     public var unknownFields = UnknownFields()
 
     public init() { self.init(id: "") }
@@ -24,7 +27,7 @@ extension AuditV1 {
       id: String = "", eventId: String = "", occurredAt: GoogleProtobuf.Timestamp? = nil,
       createdAt: GoogleProtobuf.Timestamp? = nil, service: String = "", actorUserId: String? = nil,
       actorRoles: [String] = [], action: String = "", entityType: String = "", entityId: String = "",
-      requestId: String? = nil, metadata: GoogleProtobuf.Struct? = nil
+      requestId: String? = nil, metadata: GoogleProtobuf.Struct? = nil, ip: String? = nil, userAgent: String? = nil
     ) {
       self.id = id
       self.eventId = eventId
@@ -38,6 +41,8 @@ extension AuditV1 {
       self.entityId = entityId
       self.requestId = requestId
       self.metadata = metadata
+      self.ip = ip
+      self.userAgent = userAgent
     }
   }
 
@@ -53,6 +58,8 @@ extension AuditV1 {
     /// As its caller chose it: any printable characters.
     public var requestId: String?
     public var metadata: GoogleProtobuf.Struct?
+    public var ip: String?
+    public var userAgent: String?
     public var unknownFields = UnknownFields()
 
     public init() { self.init(eventId: "") }
@@ -60,7 +67,7 @@ extension AuditV1 {
     public init(
       eventId: String = "", occurredAt: GoogleProtobuf.Timestamp? = nil, actorUserId: String? = nil,
       actorRoles: [String] = [], action: String = "", entityType: String = "", entityId: String = "",
-      requestId: String? = nil, metadata: GoogleProtobuf.Struct? = nil
+      requestId: String? = nil, metadata: GoogleProtobuf.Struct? = nil, ip: String? = nil, userAgent: String? = nil
     ) {
       self.eventId = eventId
       self.occurredAt = occurredAt
@@ -71,6 +78,8 @@ extension AuditV1 {
       self.entityId = entityId
       self.requestId = requestId
       self.metadata = metadata
+      self.ip = ip
+      self.userAgent = userAgent
     }
   }
 }

@@ -43,11 +43,21 @@ extension AuditV1.AuditLog: WireMessage {
       requestId = nil
     }
     metadata = try WireRead.message(c.pointee.metadata)
+    if c.pointee._ip_case.rawValue == 13 {
+      ip = try c.pointee.ip.string("ip")
+    } else {
+      ip = nil
+    }
+    if c.pointee._user_agent_case.rawValue == 14 {
+      userAgent = try c.pointee.user_agent.string("userAgent")
+    } else {
+      userAgent = nil
+    }
     if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    arena.begin(&c.pointee.base, Self.descriptor, fields: 12)
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 14)
     c.pointee.id = arena.binary(id)
     c.pointee.event_id = arena.binary(eventId)
     c.pointee.occurred_at = arena.message(occurredAt)
@@ -67,6 +77,14 @@ extension AuditV1.AuditLog: WireMessage {
       c.pointee.request_id = arena.binary(requestId)
     }
     c.pointee.metadata = arena.message(metadata)
+    if let ip {
+      c.pointee._ip_case = .init(rawValue: 13)
+      c.pointee.ip = arena.binary(ip)
+    }
+    if let userAgent {
+      c.pointee._user_agent_case = .init(rawValue: 14)
+      c.pointee.user_agent = arena.binary(userAgent)
+    }
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
@@ -108,11 +126,21 @@ extension AuditV1.AuditEntry: WireMessage {
       requestId = nil
     }
     metadata = try WireRead.message(c.pointee.metadata)
+    if c.pointee._ip_case.rawValue == 10 {
+      ip = try c.pointee.ip.string("ip")
+    } else {
+      ip = nil
+    }
+    if c.pointee._user_agent_case.rawValue == 11 {
+      userAgent = try c.pointee.user_agent.string("userAgent")
+    } else {
+      userAgent = nil
+    }
     if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    arena.begin(&c.pointee.base, Self.descriptor, fields: 9)
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 11)
     c.pointee.event_id = arena.binary(eventId)
     c.pointee.occurred_at = arena.message(occurredAt)
     if let actorUserId {
@@ -129,6 +157,14 @@ extension AuditV1.AuditEntry: WireMessage {
       c.pointee.request_id = arena.binary(requestId)
     }
     c.pointee.metadata = arena.message(metadata)
+    if let ip {
+      c.pointee._ip_case = .init(rawValue: 10)
+      c.pointee.ip = arena.binary(ip)
+    }
+    if let userAgent {
+      c.pointee._user_agent_case = .init(rawValue: 11)
+      c.pointee.user_agent = arena.binary(userAgent)
+    }
     unknownFields.fill(&c.pointee.base, arena)
   }
 }

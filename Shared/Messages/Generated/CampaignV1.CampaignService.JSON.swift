@@ -88,6 +88,7 @@ extension CampaignV1.ReserveSlotRequest {
     try reader.read("campaignId", "campaign_id", &campaignId)
     try reader.read("mediatorCode", "mediator_code", &mediatorCode)
     try reader.read("agencyCode", "agency_code", &agencyCode)
+    try reader.read("orderVersion", "order_version", &orderVersion)
     try reader.finish()
   }
 
@@ -97,6 +98,7 @@ extension CampaignV1.ReserveSlotRequest {
     writer.field("campaignId", campaignId)
     writer.field("mediatorCode", mediatorCode)
     writer.field("agencyCode", agencyCode)
+    writer.field("orderVersion", orderVersion)
     writer.endObject()
   }
 }
@@ -124,6 +126,7 @@ extension CampaignV1.ReleaseSlotRequest {
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
     try reader.read("reason", "reason", &reason)
+    try reader.read("orderVersion", "order_version", &orderVersion)
     try reader.finish()
   }
 
@@ -131,6 +134,7 @@ extension CampaignV1.ReleaseSlotRequest {
     writer.beginObject()
     writer.field("orderId", orderId)
     writer.field("reason", reason)
+    writer.field("orderVersion", orderVersion)
     writer.endObject()
   }
 }
@@ -157,12 +161,14 @@ extension CampaignV1.ConsumeSlotRequest {
     self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
+    try reader.read("orderVersion", "order_version", &orderVersion)
     try reader.finish()
   }
 
   public func writeJSON(to writer: inout JSONWriter) {
     writer.beginObject()
     writer.field("orderId", orderId)
+    writer.field("orderVersion", orderVersion)
     writer.endObject()
   }
 }
@@ -189,12 +195,14 @@ extension CampaignV1.UnconsumeSlotRequest {
     self.init()
     var reader = try JSONObjectReader(json, path)
     try reader.read("orderId", "order_id", &orderId)
+    try reader.read("orderVersion", "order_version", &orderVersion)
     try reader.finish()
   }
 
   public func writeJSON(to writer: inout JSONWriter) {
     writer.beginObject()
     writer.field("orderId", orderId)
+    writer.field("orderVersion", orderVersion)
     writer.endObject()
   }
 }
@@ -242,6 +250,42 @@ extension CampaignV1.GetReservationResponse {
   public func writeJSON(to writer: inout JSONWriter) {
     writer.beginObject()
     writer.field("reservation", reservation)
+    writer.endObject()
+  }
+}
+
+extension CampaignV1.ListHeldReservationsRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("createdBefore", "created_before", &createdBefore)
+    try reader.read("pageSize", "page_size", &pageSize)
+    try reader.read("cursor", "cursor", &cursor)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("createdBefore", createdBefore)
+    writer.field("pageSize", pageSize)
+    writer.field("cursor", cursor)
+    writer.endObject()
+  }
+}
+
+extension CampaignV1.ListHeldReservationsResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("items", "items", &items)
+    try reader.read("nextCursor", "next_cursor", &nextCursor)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("items", items)
+    writer.field("nextCursor", nextCursor)
     writer.endObject()
   }
 }

@@ -36,6 +36,7 @@ extension CampaignV1.ReserveSlotRequest {
     rules.text("campaignId", &campaignId, TextRules(required: true, format: .objectID))
     rules.text("mediatorCode", &mediatorCode, TextRules(required: true, max: 64))
     rules.text("agencyCode", &agencyCode, TextRules(required: true, max: 64))
+    rules.integer("orderVersion", orderVersion, min: 0)
   }
 }
 
@@ -49,6 +50,7 @@ extension CampaignV1.ReleaseSlotRequest {
   public mutating func enforce(_ rules: inout RuleCheck) {
     rules.text("orderId", &orderId, TextRules(required: true, format: .objectID))
     rules.text("reason", &reason, TextRules(required: true, max: 100))
+    rules.integer("orderVersion", orderVersion, min: 0)
   }
 }
 
@@ -61,6 +63,7 @@ extension CampaignV1.ReleaseSlotResponse {
 extension CampaignV1.ConsumeSlotRequest {
   public mutating func enforce(_ rules: inout RuleCheck) {
     rules.text("orderId", &orderId, TextRules(required: true, format: .objectID))
+    rules.integer("orderVersion", orderVersion, min: 0)
   }
 }
 
@@ -73,6 +76,7 @@ extension CampaignV1.ConsumeSlotResponse {
 extension CampaignV1.UnconsumeSlotRequest {
   public mutating func enforce(_ rules: inout RuleCheck) {
     rules.text("orderId", &orderId, TextRules(required: true, format: .objectID))
+    rules.integer("orderVersion", orderVersion, min: 0)
   }
 }
 
@@ -91,5 +95,19 @@ extension CampaignV1.GetReservationRequest {
 extension CampaignV1.GetReservationResponse {
   public mutating func enforce(_ rules: inout RuleCheck) {
     rules.message("reservation", &reservation)
+  }
+}
+
+extension CampaignV1.ListHeldReservationsRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("createdBefore", &createdBefore, required: true)
+    rules.text("cursor", &cursor, TextRules(max: 1024))
+  }
+}
+
+extension CampaignV1.ListHeldReservationsResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.messages("items", &items)
+    rules.text("nextCursor", &nextCursor)
   }
 }

@@ -71,15 +71,21 @@ extension CampaignV1 {
     public var campaignId: String
     public var mediatorCode: String
     public var agencyCode: String
+    /// 0: not told, never outdated.
+    public var orderVersion: Int64
     public var unknownFields = UnknownFields()
 
     public init() { self.init(orderId: "") }
 
-    public init(orderId: String = "", campaignId: String = "", mediatorCode: String = "", agencyCode: String = "") {
+    public init(
+      orderId: String = "", campaignId: String = "", mediatorCode: String = "", agencyCode: String = "",
+      orderVersion: Int64 = 0
+    ) {
       self.orderId = orderId
       self.campaignId = campaignId
       self.mediatorCode = mediatorCode
       self.agencyCode = agencyCode
+      self.orderVersion = orderVersion
     }
   }
 
@@ -99,13 +105,16 @@ extension CampaignV1 {
   public struct ReleaseSlotRequest: Message {
     public var orderId: String
     public var reason: String
+    /// 0: not told, never outdated.
+    public var orderVersion: Int64
     public var unknownFields = UnknownFields()
 
     public init() { self.init(orderId: "") }
 
-    public init(orderId: String = "", reason: String = "") {
+    public init(orderId: String = "", reason: String = "", orderVersion: Int64 = 0) {
       self.orderId = orderId
       self.reason = reason
+      self.orderVersion = orderVersion
     }
   }
 
@@ -124,12 +133,15 @@ extension CampaignV1 {
 
   public struct ConsumeSlotRequest: Message {
     public var orderId: String
+    /// 0: not told, never outdated.
+    public var orderVersion: Int64
     public var unknownFields = UnknownFields()
 
     public init() { self.init(orderId: "") }
 
-    public init(orderId: String = "") {
+    public init(orderId: String = "", orderVersion: Int64 = 0) {
       self.orderId = orderId
+      self.orderVersion = orderVersion
     }
   }
 
@@ -148,12 +160,15 @@ extension CampaignV1 {
 
   public struct UnconsumeSlotRequest: Message {
     public var orderId: String
+    /// 0: not told, never outdated.
+    public var orderVersion: Int64
     public var unknownFields = UnknownFields()
 
     public init() { self.init(orderId: "") }
 
-    public init(orderId: String = "") {
+    public init(orderId: String = "", orderVersion: Int64 = 0) {
       self.orderId = orderId
+      self.orderVersion = orderVersion
     }
   }
 
@@ -189,6 +204,35 @@ extension CampaignV1 {
 
     public init(reservation: CampaignV1.Reservation? = nil) {
       self.reservation = reservation
+    }
+  }
+
+  public struct ListHeldReservationsRequest: Message {
+    /// Exclusive.
+    public var createdBefore: GoogleProtobuf.Timestamp?
+    public var pageSize: Int32
+    public var cursor: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(createdBefore: nil) }
+
+    public init(createdBefore: GoogleProtobuf.Timestamp? = nil, pageSize: Int32 = 0, cursor: String = "") {
+      self.createdBefore = createdBefore
+      self.pageSize = pageSize
+      self.cursor = cursor
+    }
+  }
+
+  public struct ListHeldReservationsResponse: Message {
+    public var items: [CampaignV1.Reservation]
+    public var nextCursor: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(items: []) }
+
+    public init(items: [CampaignV1.Reservation] = [], nextCursor: String = "") {
+      self.items = items
+      self.nextCursor = nextCursor
     }
   }
 }

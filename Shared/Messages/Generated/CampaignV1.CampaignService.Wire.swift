@@ -198,15 +198,17 @@ extension CampaignV1.ReserveSlotRequest: WireMessage {
     campaignId = try c.pointee.campaign_id.string("campaignId")
     mediatorCode = try c.pointee.mediator_code.string("mediatorCode")
     agencyCode = try c.pointee.agency_code.string("agencyCode")
+    orderVersion = c.pointee.order_version
     if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.campaign_id = arena.binary(campaignId)
     c.pointee.mediator_code = arena.binary(mediatorCode)
     c.pointee.agency_code = arena.binary(agencyCode)
+    c.pointee.order_version = orderVersion
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
@@ -266,13 +268,15 @@ extension CampaignV1.ReleaseSlotRequest: WireMessage {
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     orderId = try c.pointee.order_id.string("orderId")
     reason = try c.pointee.reason.string("reason")
+    orderVersion = c.pointee.order_version
     if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
     c.pointee.order_id = arena.binary(orderId)
     c.pointee.reason = arena.binary(reason)
+    c.pointee.order_version = orderVersion
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
@@ -331,12 +335,14 @@ extension CampaignV1.ConsumeSlotRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     orderId = try c.pointee.order_id.string("orderId")
+    orderVersion = c.pointee.order_version
     if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.order_id = arena.binary(orderId)
+    c.pointee.order_version = orderVersion
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
@@ -395,12 +401,14 @@ extension CampaignV1.UnconsumeSlotRequest: WireMessage {
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
     orderId = try c.pointee.order_id.string("orderId")
+    orderVersion = c.pointee.order_version
     if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
   }
 
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
-    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.order_id = arena.binary(orderId)
+    c.pointee.order_version = orderVersion
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
@@ -496,6 +504,75 @@ extension CampaignV1.GetReservationResponse: WireMessage {
   func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
     arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
     c.pointee.reservation = arena.message(reservation)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension CampaignV1.ListHeldReservationsRequest: WireMessage {
+  typealias CStruct = Mobo__Campaign__V1__ListHeldReservationsRequest
+
+  public static var fullName: String { "mobo.campaign.v1.ListHeldReservationsRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__campaign__v1__list_held_reservations_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    createdBefore = try WireRead.message(c.pointee.created_before)
+    pageSize = c.pointee.page_size
+    cursor = try c.pointee.cursor.string("cursor")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.created_before = arena.message(createdBefore)
+    c.pointee.page_size = pageSize
+    c.pointee.cursor = arena.binary(cursor)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension CampaignV1.ListHeldReservationsResponse: WireMessage {
+  typealias CStruct = Mobo__Campaign__V1__ListHeldReservationsResponse
+
+  public static var fullName: String { "mobo.campaign.v1.ListHeldReservationsResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__campaign__v1__list_held_reservations_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    items = try WireRead.messages(c.pointee.n_items, c.pointee.items)
+    nextCursor = try c.pointee.next_cursor.string("nextCursor")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.n_items = items.count
+    c.pointee.items = arena.messages(items)
+    c.pointee.next_cursor = arena.binary(nextCursor)
     unknownFields.fill(&c.pointee.base, arena)
   }
 }

@@ -14,6 +14,10 @@ public protocol CampaignInternalServiceHandlers: Sendable {
 
   /// Takes one slot for an order. Idempotent by order; a released reservation is never revived.
   ///
+  /// This step and the next three carry the version of the order that they were written down with. A step with a smaller
+  /// one than an earlier step's comes from a driver that was overtaken: it changes nothing, and the answer says
+  /// `replayed`.
+  ///
   /// Fails with SOLD_OUT, SOLD_OUT_FOR_PARTNER, CAMPAIGN_NOT_ACTIVE, ORDER_STATE_MISMATCH.
   func reserveSlot(
     _ request: CampaignV1.ReserveSlotRequest, _ context: CallContext
@@ -38,6 +42,13 @@ public protocol CampaignInternalServiceHandlers: Sendable {
   func getReservation(
     _ request: CampaignV1.GetReservationRequest, _ context: CallContext
   ) async throws -> CampaignV1.GetReservationResponse
+
+  /// Reservations that are held, oldest first: the order service asks which of them no order needs any more.
+  ///
+  /// Fails with INVALID_CURSOR.
+  func listHeldReservations(
+    _ request: CampaignV1.ListHeldReservationsRequest, _ context: CallContext
+  ) async throws -> CampaignV1.ListHeldReservationsResponse
 }
 
 /// The methods of `mobo.campaign.v1.CampaignInternalService`, as its proto declares them.
@@ -68,8 +79,12 @@ public enum CampaignInternalServiceMethods {
     service: service, name: "GetReservation",
     rules: MethodRules(callers: ["order"]))
 
+  public static let listHeldReservations = MethodDescriptor(
+    service: service, name: "ListHeldReservations",
+    rules: MethodRules(callers: ["order"]))
+
   public static let all: [MethodDescriptor] = [
-    getDealForOrder, reserveSlot, releaseSlot, consumeSlot, unconsumeSlot, getReservation,
+    getDealForOrder, reserveSlot, releaseSlot, consumeSlot, unconsumeSlot, getReservation, listHeldReservations,
   ]
 }
 
@@ -87,6 +102,7 @@ public struct CampaignInternalServiceBinding: ServiceBinding {
       BoundMethod(CampaignInternalServiceMethods.consumeSlot) { try await handlers.consumeSlot($0, $1) },
       BoundMethod(CampaignInternalServiceMethods.unconsumeSlot) { try await handlers.unconsumeSlot($0, $1) },
       BoundMethod(CampaignInternalServiceMethods.getReservation) { try await handlers.getReservation($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.listHeldReservations) { try await handlers.listHeldReservations($0, $1) },
     ]
   }
 }
@@ -107,6 +123,10 @@ public struct CampaignInternalServiceClient: Sendable {
   }
 
   /// Takes one slot for an order. Idempotent by order; a released reservation is never revived.
+  ///
+  /// This step and the next three carry the version of the order that they were written down with. A step with a smaller
+  /// one than an earlier step's comes from a driver that was overtaken: it changes nothing, and the answer says
+  /// `replayed`.
   ///
   /// Fails with SOLD_OUT, SOLD_OUT_FOR_PARTNER, CAMPAIGN_NOT_ACTIVE, ORDER_STATE_MISMATCH.
   public func reserveSlot(
@@ -141,5 +161,14 @@ public struct CampaignInternalServiceClient: Sendable {
     _ request: CampaignV1.GetReservationRequest, options: CallOptions = CallOptions()
   ) async throws -> CampaignV1.GetReservationResponse {
     try await channel.call(CampaignInternalServiceMethods.getReservation, request, options)
+  }
+
+  /// Reservations that are held, oldest first: the order service asks which of them no order needs any more.
+  ///
+  /// Fails with INVALID_CURSOR.
+  public func listHeldReservations(
+    _ request: CampaignV1.ListHeldReservationsRequest, options: CallOptions = CallOptions()
+  ) async throws -> CampaignV1.ListHeldReservationsResponse {
+    try await channel.call(CampaignInternalServiceMethods.listHeldReservations, request, options)
   }
 }

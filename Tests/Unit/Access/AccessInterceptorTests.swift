@@ -215,9 +215,10 @@ struct ServiceCredentialsTests {
     return recorder.metadata
   }
 
-  static func userContext() -> CallContext {
-    var context = CallContext(
-      method: Fixture.method(roles: ["*"]), metadata: ["authorization": "Bearer t"], requestID: "r")
+  static func userContext(_ more: Metadata = [:]) -> CallContext {
+    var metadata = more
+    metadata.append("authorization", "Bearer t")
+    var context = CallContext(method: Fixture.method(roles: ["*"]), metadata: metadata, requestID: "r")
     context[CallerKey.self] = .user(Fixture.person([.agency]), token: "t")
     return context
   }
@@ -228,6 +229,31 @@ struct ServiceCredentialsTests {
     #expect(metadata["mobo-service"] == "order" && metadata["mobo-service-key"] == Fixture.key)
     #expect(metadata["mobo-actor"] == Fixture.userID.rawValue && metadata["mobo-actor-roles"] == "agency")
     #expect(metadata["authorization"] == nil)
+  }
+
+  @Test("the client behind a user's call travels with the actor, through every service")
+  func client() async throws {
+    let context = Self.userContext(["mobo-client-ip": "192.0.2.7", "mobo-client-agent": "tests/1"])
+    let client = ClientDescription(ip: "192.0.2.7", userAgent: "tests/1")
+    #expect(context.actor.client == client)
+    let metadata = try await Self.sent(AccessInterceptorTests.internalMethod, within: context)
+    let next = try #require(ActorMetadata.parse(metadata, requestID: "r"))
+    #expect(next == context.actor)
+    let later = try await ActingFor.run(next) { try await Self.sent(AccessInterceptorTests.internalMethod) }
+    #expect(later["mobo-client-ip"] == "192.0.2.7" && later["mobo-client-agent"] == "tests/1")
+    // Somebody else's work in the course of the call is not the client's.
+    let system = try await ActingFor.run(.system) {
+      try await Self.sent(AccessInterceptorTests.internalMethod, within: context)
+    }
+    #expect(system["mobo-client-ip"] == nil && system["mobo-client-agent"] == nil)
+  }
+
+  @Test("without a gateway the client is the peer")
+  func directClient() {
+    let context = CallContext(
+      method: Fixture.method(roles: ["*"]), metadata: ["user-agent": "grpc-test/1"], peer: "198.51.100.4:6000")
+    #expect(context.client == ClientDescription(ip: "198.51.100.4", userAgent: "grpc-test/1"))
+    #expect(CallContext(method: Fixture.method(roles: ["*"])).actor.client == nil)
   }
 
   @Test("user-facing calls carry the user's token, and never the service's key")

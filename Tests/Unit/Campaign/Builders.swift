@@ -48,11 +48,11 @@ enum Make {
       updatedAt: start)
   }
 
-  static func reservation(_ state: Reservation.State, order: Int = 1, campaign: Int = 1) -> Reservation {
+  static func reservation(_ state: Reservation.State, order: Int = 1, campaign: Int = 1, version: Int64 = 0) -> Reservation {
     Reservation(
       id: .generate(at: start), orderID: id(order), campaignID: id(campaign), mediatorCode: mediator,
-      agencyCode: agency, state: state, releasedReason: state == .released ? "W4" : nil, createdAt: start,
-      updatedAt: start)
+      agencyCode: agency, state: state, releasedReason: state == .released ? "W4" : nil,
+      orderVersion: version, createdAt: start, updatedAt: start)
   }
 
   static func claim(order: Int = 1, campaign: Int = 1, mediator: PartyCode = mediator) -> SlotClaim {
@@ -75,6 +75,10 @@ extension SlotBook {
     SlotBook(campaign: campaign, assignments: assignments, reservation: state.map { Make.reservation($0) })
   }
 
+  func decide(_ command: SlotCommand, now: Timestamp) throws(Failure) -> SlotDecision {
+    try decide(SlotStep(command), now: now)
+  }
+
   /// The code of the refusal; nil when the command is accepted.
   func refusal(of command: SlotCommand) -> ErrorCode? {
     do {
@@ -88,7 +92,7 @@ extension SlotBook {
   /// The change of an accepted command; nil when nothing changes.
   func change(by command: SlotCommand) throws -> SlotChange? {
     switch try decide(command, now: Make.later) {
-    case .unchanged: nil
+    case .unchanged, .raise: nil
     case .change(let change): change
     }
   }

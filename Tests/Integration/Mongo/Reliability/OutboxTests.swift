@@ -50,7 +50,9 @@ struct OutboxTests {
 
   private static func entry(_ action: String) -> AuditEntry {
     AuditEntry(
-      action: action, entityType: "Thing", entityID: "1", actor: Actor(id: "SYSTEM", roles: [.admin], requestID: "r"),
+      action: action, entityType: "Thing", entityID: "1",
+      actor: Actor(
+        id: "SYSTEM", roles: [.admin], requestID: "r", client: ClientDescription(ip: "192.0.2.7", userAgent: "tests")),
       metadata: ["amountPaise": 5, "codes": ["A", "B"], "reason": "because", "final": true], occurredAt: now)
   }
 

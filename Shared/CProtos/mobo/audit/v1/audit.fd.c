@@ -6,7 +6,7 @@
 extern const struct mobo_proto_file mobo_file__mobo__audit__v1__audit;
 static const char bytes[] =
   "\012\031mobo/audit/v1/audit.proto\022\015mobo.audit.v1\032\034google/protobuf/struct.proto\032\037go"
-  "ogle/protobuf/timestamp.proto\032\032mobo/common/v1/rules.proto\042\341\003\012\010AuditLog\022\016\012"
+  "ogle/protobuf/timestamp.proto\032\032mobo/common/v1/rules.proto\042\260\004\012\010AuditLog\022\016\012"
   "\002id\030\001 \001(\011R\002id\022\031\012\010event_id\030\002 \001(\011R\007eventId\022;\012\013oc"
   "curred_at\030\003 \001(\0132\032.google.protobuf.TimestampR\012occurredAt\0229\012\012created_at\030"
   "\004 \001(\0132\032.google.protobuf.TimestampR\011createdAt\022\030\012\007service\030\005 \001(\011"
@@ -14,16 +14,20 @@ static const char bytes[] =
   "\013actor_roles\030\007 \003(\011R\012actorRoles\022\026\012\006action\030\010 \001(\011R\006action\022"
   "\037\012\013entity_type\030\011 \001(\011R\012entityType\022\033\012\011entity_id\030\012 \001(\011R"
   "\010entityId\022\042\012\012request_id\030\013 \001(\011H\001R\011requestId\210\001\001\0223\012\010"
-  "metadata\030\014 \001(\0132\027.google.protobuf.StructR\010metadataB\020\012\016_actor_user_idB\015\012"
-  "\013_request_id\042\313\003\012\012AuditEntry\022$\012\010event_id\030\001 \001(\011B\011\212\265\030"
-  "\005\010\001\030\310\001R\007eventId\022C\012\013occurred_at\030\002 \001(\0132\032.google.protobuf."
-  "TimestampB\006\212\265\030\002\010\001R\012occurredAt\022/\012\015actor_user_id\030\003 \001(\011B\006"
-  "\212\265\030\002\030\030H\000R\013actorUserId\210\001\001\022)\012\013actor_roles\030\004 \003(\011B"
-  "\010\212\265\030\004\030\0248\012R\012actorRoles\022 \012\006action\030\005 \001(\011B\010\212\265\030"
-  "\004\010\001\030dR\006action\022)\012\013entity_type\030\006 \001(\011B\010\212\265\030\004\010\001\030"
-  "dR\012entityType\022$\012\011entity_id\030\007 \001(\011B\007\212\265\030\003\030\310\001R\010entity"
-  "Id\022-\012\012request_id\030\010 \001(\011B\011\212\265\030\005\030\200\001@\001H\001R\011requestId"
-  "\210\001\001\0223\012\010metadata\030\011 \001(\0132\027.google.protobuf.StructR\010metadataB\020\012"
-  "\016_actor_user_idB\015\012\013_request_idb\006proto3";
+  "metadata\030\014 \001(\0132\027.google.protobuf.StructR\010metadata\022\023\012\002ip\030\015 \001(\011"
+  "H\002R\002ip\210\001\001\022\042\012\012user_agent\030\016 \001(\011H\003R\011userAgent\210\001\001B"
+  "\020\012\016_actor_user_idB\015\012\013_request_idB\005\012\003_ipB\015\012\013_user_agent\042\257\004"
+  "\012\012AuditEntry\022$\012\010event_id\030\001 \001(\011B\011\212\265\030\005\010\001\030\310\001R\007"
+  "eventId\022C\012\013occurred_at\030\002 \001(\0132\032.google.protobuf.TimestampB\006\212\265\030\002"
+  "\010\001R\012occurredAt\022/\012\015actor_user_id\030\003 \001(\011B\006\212\265\030\002\030\030H\000"
+  "R\013actorUserId\210\001\001\022)\012\013actor_roles\030\004 \003(\011B\010\212\265\030\004\030\0248"
+  "\012R\012actorRoles\022 \012\006action\030\005 \001(\011B\010\212\265\030\004\010\001\030dR\006actio"
+  "n\022)\012\013entity_type\030\006 \001(\011B\010\212\265\030\004\010\001\030dR\012entityType\022$\012"
+  "\011entity_id\030\007 \001(\011B\007\212\265\030\003\030\310\001R\010entityId\022-\012\012request_id"
+  "\030\010 \001(\011B\011\212\265\030\005\030\200\001@\001H\001R\011requestId\210\001\001\0223\012\010"
+  "metadata\030\011 \001(\0132\027.google.protobuf.StructR\010metadata\022\035\012\002ip\030\012 \001(\011"
+  "B\010\212\265\030\004\030@@\001H\002R\002ip\210\001\001\022-\012\012user_agent\030\013 \001(\011B\011"
+  "\212\265\030\005\030\200\004@\001H\003R\011userAgent\210\001\001B\020\012\016_actor_user_idB\015\012"
+  "\013_request_idB\005\012\003_ipB\015\012\013_user_agentb\006proto3";
 const struct mobo_proto_file mobo_file__mobo__audit__v1__audit = {
   "mobo/audit/v1/audit.proto", (const unsigned char *)bytes, sizeof bytes - 1};

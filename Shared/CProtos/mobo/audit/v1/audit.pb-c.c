@@ -19,7 +19,7 @@ void   mobo__audit__v1__audit_entry__init
   static const Mobo__Audit__V1__AuditEntry init_value = MOBO__AUDIT__V1__AUDIT_ENTRY__INIT;
   *message = init_value;
 }
-static const ProtobufCFieldDescriptor mobo__audit__v1__audit_log__field_descriptors[12] =
+static const ProtobufCFieldDescriptor mobo__audit__v1__audit_log__field_descriptors[14] =
 {
   {
     "id",
@@ -165,6 +165,30 @@ static const ProtobufCFieldDescriptor mobo__audit__v1__audit_log__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ip",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Audit__V1__AuditLog, _ip_case),
+    offsetof(Mobo__Audit__V1__AuditLog, ip),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_agent",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Audit__V1__AuditLog, _user_agent_case),
+    offsetof(Mobo__Audit__V1__AuditLog, user_agent),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mobo__audit__v1__audit_log__field_indices_by_name[] = {
   7,   /* field[7] = action */
@@ -175,15 +199,17 @@ static const unsigned mobo__audit__v1__audit_log__field_indices_by_name[] = {
   8,   /* field[8] = entity_type */
   1,   /* field[1] = event_id */
   0,   /* field[0] = id */
+  12,   /* field[12] = ip */
   11,   /* field[11] = metadata */
   2,   /* field[2] = occurred_at */
   10,   /* field[10] = request_id */
   4,   /* field[4] = service */
+  13,   /* field[13] = user_agent */
 };
 static const ProtobufCIntRange mobo__audit__v1__audit_log__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor mobo__audit__v1__audit_log__descriptor =
 {
@@ -193,14 +219,14 @@ const ProtobufCMessageDescriptor mobo__audit__v1__audit_log__descriptor =
   "Mobo__Audit__V1__AuditLog",
   "mobo.audit.v1",
   sizeof(Mobo__Audit__V1__AuditLog),
-  12,
+  14,
   mobo__audit__v1__audit_log__field_descriptors,
   mobo__audit__v1__audit_log__field_indices_by_name,
   1,  mobo__audit__v1__audit_log__number_ranges,
   (ProtobufCMessageInit) mobo__audit__v1__audit_log__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mobo__audit__v1__audit_entry__field_descriptors[9] =
+static const ProtobufCFieldDescriptor mobo__audit__v1__audit_entry__field_descriptors[11] =
 {
   {
     "event_id",
@@ -310,6 +336,30 @@ static const ProtobufCFieldDescriptor mobo__audit__v1__audit_entry__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ip",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Audit__V1__AuditEntry, _ip_case),
+    offsetof(Mobo__Audit__V1__AuditEntry, ip),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user_agent",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Audit__V1__AuditEntry, _user_agent_case),
+    offsetof(Mobo__Audit__V1__AuditEntry, user_agent),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mobo__audit__v1__audit_entry__field_indices_by_name[] = {
   4,   /* field[4] = action */
@@ -318,14 +368,16 @@ static const unsigned mobo__audit__v1__audit_entry__field_indices_by_name[] = {
   6,   /* field[6] = entity_id */
   5,   /* field[5] = entity_type */
   0,   /* field[0] = event_id */
+  9,   /* field[9] = ip */
   8,   /* field[8] = metadata */
   1,   /* field[1] = occurred_at */
   7,   /* field[7] = request_id */
+  10,   /* field[10] = user_agent */
 };
 static const ProtobufCIntRange mobo__audit__v1__audit_entry__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor mobo__audit__v1__audit_entry__descriptor =
 {
@@ -335,7 +387,7 @@ const ProtobufCMessageDescriptor mobo__audit__v1__audit_entry__descriptor =
   "Mobo__Audit__V1__AuditEntry",
   "mobo.audit.v1",
   sizeof(Mobo__Audit__V1__AuditEntry),
-  9,
+  11,
   mobo__audit__v1__audit_entry__field_descriptors,
   mobo__audit__v1__audit_entry__field_indices_by_name,
   1,  mobo__audit__v1__audit_entry__number_ranges,

@@ -91,6 +91,18 @@ void   mobo__campaign__v1__get_reservation_response__init
   static const Mobo__Campaign__V1__GetReservationResponse init_value = MOBO__CAMPAIGN__V1__GET_RESERVATION_RESPONSE__INIT;
   *message = init_value;
 }
+void   mobo__campaign__v1__list_held_reservations_request__init
+                     (Mobo__Campaign__V1__ListHeldReservationsRequest         *message)
+{
+  static const Mobo__Campaign__V1__ListHeldReservationsRequest init_value = MOBO__CAMPAIGN__V1__LIST_HELD_RESERVATIONS_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__campaign__v1__list_held_reservations_response__init
+                     (Mobo__Campaign__V1__ListHeldReservationsResponse         *message)
+{
+  static const Mobo__Campaign__V1__ListHeldReservationsResponse init_value = MOBO__CAMPAIGN__V1__LIST_HELD_RESERVATIONS_RESPONSE__INIT;
+  *message = init_value;
+}
 static const ProtobufCFieldDescriptor mobo__campaign__v1__list_products_request__field_descriptors[6] =
 {
   {
@@ -360,7 +372,7 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__get_deal_for_order_response
   (ProtobufCMessageInit) mobo__campaign__v1__get_deal_for_order_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mobo__campaign__v1__reserve_slot_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor mobo__campaign__v1__reserve_slot_request__field_descriptors[5] =
 {
   {
     "order_id",
@@ -410,17 +422,30 @@ static const ProtobufCFieldDescriptor mobo__campaign__v1__reserve_slot_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "order_version",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Campaign__V1__ReserveSlotRequest, order_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mobo__campaign__v1__reserve_slot_request__field_indices_by_name[] = {
   3,   /* field[3] = agency_code */
   1,   /* field[1] = campaign_id */
   2,   /* field[2] = mediator_code */
   0,   /* field[0] = order_id */
+  4,   /* field[4] = order_version */
 };
 static const ProtobufCIntRange mobo__campaign__v1__reserve_slot_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor mobo__campaign__v1__reserve_slot_request__descriptor =
 {
@@ -430,7 +455,7 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__reserve_slot_request__descr
   "Mobo__Campaign__V1__ReserveSlotRequest",
   "mobo.campaign.v1",
   sizeof(Mobo__Campaign__V1__ReserveSlotRequest),
-  4,
+  5,
   mobo__campaign__v1__reserve_slot_request__field_descriptors,
   mobo__campaign__v1__reserve_slot_request__field_indices_by_name,
   1,  mobo__campaign__v1__reserve_slot_request__number_ranges,
@@ -488,7 +513,7 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__reserve_slot_response__desc
   (ProtobufCMessageInit) mobo__campaign__v1__reserve_slot_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mobo__campaign__v1__release_slot_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor mobo__campaign__v1__release_slot_request__field_descriptors[3] =
 {
   {
     "order_id",
@@ -514,15 +539,28 @@ static const ProtobufCFieldDescriptor mobo__campaign__v1__release_slot_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "order_version",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Campaign__V1__ReleaseSlotRequest, order_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mobo__campaign__v1__release_slot_request__field_indices_by_name[] = {
   0,   /* field[0] = order_id */
+  2,   /* field[2] = order_version */
   1,   /* field[1] = reason */
 };
 static const ProtobufCIntRange mobo__campaign__v1__release_slot_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor mobo__campaign__v1__release_slot_request__descriptor =
 {
@@ -532,7 +570,7 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__release_slot_request__descr
   "Mobo__Campaign__V1__ReleaseSlotRequest",
   "mobo.campaign.v1",
   sizeof(Mobo__Campaign__V1__ReleaseSlotRequest),
-  2,
+  3,
   mobo__campaign__v1__release_slot_request__field_descriptors,
   mobo__campaign__v1__release_slot_request__field_indices_by_name,
   1,  mobo__campaign__v1__release_slot_request__number_ranges,
@@ -590,7 +628,7 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__release_slot_response__desc
   (ProtobufCMessageInit) mobo__campaign__v1__release_slot_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mobo__campaign__v1__consume_slot_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor mobo__campaign__v1__consume_slot_request__field_descriptors[2] =
 {
   {
     "order_id",
@@ -604,14 +642,27 @@ static const ProtobufCFieldDescriptor mobo__campaign__v1__consume_slot_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "order_version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Campaign__V1__ConsumeSlotRequest, order_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mobo__campaign__v1__consume_slot_request__field_indices_by_name[] = {
   0,   /* field[0] = order_id */
+  1,   /* field[1] = order_version */
 };
 static const ProtobufCIntRange mobo__campaign__v1__consume_slot_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor mobo__campaign__v1__consume_slot_request__descriptor =
 {
@@ -621,7 +672,7 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__consume_slot_request__descr
   "Mobo__Campaign__V1__ConsumeSlotRequest",
   "mobo.campaign.v1",
   sizeof(Mobo__Campaign__V1__ConsumeSlotRequest),
-  1,
+  2,
   mobo__campaign__v1__consume_slot_request__field_descriptors,
   mobo__campaign__v1__consume_slot_request__field_indices_by_name,
   1,  mobo__campaign__v1__consume_slot_request__number_ranges,
@@ -679,7 +730,7 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__consume_slot_response__desc
   (ProtobufCMessageInit) mobo__campaign__v1__consume_slot_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor mobo__campaign__v1__unconsume_slot_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor mobo__campaign__v1__unconsume_slot_request__field_descriptors[2] =
 {
   {
     "order_id",
@@ -693,14 +744,27 @@ static const ProtobufCFieldDescriptor mobo__campaign__v1__unconsume_slot_request
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "order_version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Campaign__V1__UnconsumeSlotRequest, order_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned mobo__campaign__v1__unconsume_slot_request__field_indices_by_name[] = {
   0,   /* field[0] = order_id */
+  1,   /* field[1] = order_version */
 };
 static const ProtobufCIntRange mobo__campaign__v1__unconsume_slot_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor mobo__campaign__v1__unconsume_slot_request__descriptor =
 {
@@ -710,7 +774,7 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__unconsume_slot_request__des
   "Mobo__Campaign__V1__UnconsumeSlotRequest",
   "mobo.campaign.v1",
   sizeof(Mobo__Campaign__V1__UnconsumeSlotRequest),
-  1,
+  2,
   mobo__campaign__v1__unconsume_slot_request__field_descriptors,
   mobo__campaign__v1__unconsume_slot_request__field_indices_by_name,
   1,  mobo__campaign__v1__unconsume_slot_request__number_ranges,
@@ -842,5 +906,120 @@ const ProtobufCMessageDescriptor mobo__campaign__v1__get_reservation_response__d
   mobo__campaign__v1__get_reservation_response__field_indices_by_name,
   1,  mobo__campaign__v1__get_reservation_response__number_ranges,
   (ProtobufCMessageInit) mobo__campaign__v1__get_reservation_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__campaign__v1__list_held_reservations_request__field_descriptors[3] =
+{
+  {
+    "created_before",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Campaign__V1__ListHeldReservationsRequest, created_before),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_size",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Campaign__V1__ListHeldReservationsRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Campaign__V1__ListHeldReservationsRequest, cursor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__campaign__v1__list_held_reservations_request__field_indices_by_name[] = {
+  0,   /* field[0] = created_before */
+  2,   /* field[2] = cursor */
+  1,   /* field[1] = page_size */
+};
+static const ProtobufCIntRange mobo__campaign__v1__list_held_reservations_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__campaign__v1__list_held_reservations_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.campaign.v1.ListHeldReservationsRequest",
+  "ListHeldReservationsRequest",
+  "Mobo__Campaign__V1__ListHeldReservationsRequest",
+  "mobo.campaign.v1",
+  sizeof(Mobo__Campaign__V1__ListHeldReservationsRequest),
+  3,
+  mobo__campaign__v1__list_held_reservations_request__field_descriptors,
+  mobo__campaign__v1__list_held_reservations_request__field_indices_by_name,
+  1,  mobo__campaign__v1__list_held_reservations_request__number_ranges,
+  (ProtobufCMessageInit) mobo__campaign__v1__list_held_reservations_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__campaign__v1__list_held_reservations_response__field_descriptors[2] =
+{
+  {
+    "items",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Campaign__V1__ListHeldReservationsResponse, n_items),
+    offsetof(Mobo__Campaign__V1__ListHeldReservationsResponse, items),
+    &mobo__campaign__v1__reservation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Campaign__V1__ListHeldReservationsResponse, next_cursor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__campaign__v1__list_held_reservations_response__field_indices_by_name[] = {
+  0,   /* field[0] = items */
+  1,   /* field[1] = next_cursor */
+};
+static const ProtobufCIntRange mobo__campaign__v1__list_held_reservations_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__campaign__v1__list_held_reservations_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.campaign.v1.ListHeldReservationsResponse",
+  "ListHeldReservationsResponse",
+  "Mobo__Campaign__V1__ListHeldReservationsResponse",
+  "mobo.campaign.v1",
+  sizeof(Mobo__Campaign__V1__ListHeldReservationsResponse),
+  2,
+  mobo__campaign__v1__list_held_reservations_response__field_descriptors,
+  mobo__campaign__v1__list_held_reservations_response__field_indices_by_name,
+  1,  mobo__campaign__v1__list_held_reservations_response__number_ranges,
+  (ProtobufCMessageInit) mobo__campaign__v1__list_held_reservations_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -38,6 +38,18 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__AUDIT__V1__AUDIT_LOG___REQUEST_ID__CASE)
 } Mobo__Audit__V1__AuditLog__RequestIdCase;
 
+typedef enum {
+  MOBO__AUDIT__V1__AUDIT_LOG___IP__NOT_SET = 0,
+  MOBO__AUDIT__V1__AUDIT_LOG___IP_IP = 13
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__AUDIT__V1__AUDIT_LOG___IP__CASE)
+} Mobo__Audit__V1__AuditLog__IpCase;
+
+typedef enum {
+  MOBO__AUDIT__V1__AUDIT_LOG___USER_AGENT__NOT_SET = 0,
+  MOBO__AUDIT__V1__AUDIT_LOG___USER_AGENT_USER_AGENT = 14
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__AUDIT__V1__AUDIT_LOG___USER_AGENT__CASE)
+} Mobo__Audit__V1__AuditLog__UserAgentCase;
+
 struct  Mobo__Audit__V1__AuditLog
 {
   ProtobufCMessage base;
@@ -60,10 +72,18 @@ struct  Mobo__Audit__V1__AuditLog
   union {
     ProtobufCBinaryData request_id;
   };
+  Mobo__Audit__V1__AuditLog__IpCase _ip_case;
+  union {
+    ProtobufCBinaryData ip;
+  };
+  Mobo__Audit__V1__AuditLog__UserAgentCase _user_agent_case;
+  union {
+    ProtobufCBinaryData user_agent;
+  };
 };
 #define MOBO__AUDIT__V1__AUDIT_LOG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mobo__audit__v1__audit_log__descriptor) \
-    , {0,NULL}, {0,NULL}, NULL, NULL, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, NULL, MOBO__AUDIT__V1__AUDIT_LOG___ACTOR_USER_ID__NOT_SET, {0}, MOBO__AUDIT__V1__AUDIT_LOG___REQUEST_ID__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, NULL, NULL, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, NULL, MOBO__AUDIT__V1__AUDIT_LOG___ACTOR_USER_ID__NOT_SET, {0}, MOBO__AUDIT__V1__AUDIT_LOG___REQUEST_ID__NOT_SET, {0}, MOBO__AUDIT__V1__AUDIT_LOG___IP__NOT_SET, {0}, MOBO__AUDIT__V1__AUDIT_LOG___USER_AGENT__NOT_SET, {0} }
 
 
 typedef enum {
@@ -77,6 +97,18 @@ typedef enum {
   MOBO__AUDIT__V1__AUDIT_ENTRY___REQUEST_ID_REQUEST_ID = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__AUDIT__V1__AUDIT_ENTRY___REQUEST_ID__CASE)
 } Mobo__Audit__V1__AuditEntry__RequestIdCase;
+
+typedef enum {
+  MOBO__AUDIT__V1__AUDIT_ENTRY___IP__NOT_SET = 0,
+  MOBO__AUDIT__V1__AUDIT_ENTRY___IP_IP = 10
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__AUDIT__V1__AUDIT_ENTRY___IP__CASE)
+} Mobo__Audit__V1__AuditEntry__IpCase;
+
+typedef enum {
+  MOBO__AUDIT__V1__AUDIT_ENTRY___USER_AGENT__NOT_SET = 0,
+  MOBO__AUDIT__V1__AUDIT_ENTRY___USER_AGENT_USER_AGENT = 11
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__AUDIT__V1__AUDIT_ENTRY___USER_AGENT__CASE)
+} Mobo__Audit__V1__AuditEntry__UserAgentCase;
 
 struct  Mobo__Audit__V1__AuditEntry
 {
@@ -97,10 +129,18 @@ struct  Mobo__Audit__V1__AuditEntry
   union {
     ProtobufCBinaryData request_id;
   };
+  Mobo__Audit__V1__AuditEntry__IpCase _ip_case;
+  union {
+    ProtobufCBinaryData ip;
+  };
+  Mobo__Audit__V1__AuditEntry__UserAgentCase _user_agent_case;
+  union {
+    ProtobufCBinaryData user_agent;
+  };
 };
 #define MOBO__AUDIT__V1__AUDIT_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&mobo__audit__v1__audit_entry__descriptor) \
-    , {0,NULL}, NULL, 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, NULL, MOBO__AUDIT__V1__AUDIT_ENTRY___ACTOR_USER_ID__NOT_SET, {0}, MOBO__AUDIT__V1__AUDIT_ENTRY___REQUEST_ID__NOT_SET, {0} }
+    , {0,NULL}, NULL, 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, NULL, MOBO__AUDIT__V1__AUDIT_ENTRY___ACTOR_USER_ID__NOT_SET, {0}, MOBO__AUDIT__V1__AUDIT_ENTRY___REQUEST_ID__NOT_SET, {0}, MOBO__AUDIT__V1__AUDIT_ENTRY___IP__NOT_SET, {0}, MOBO__AUDIT__V1__AUDIT_ENTRY___USER_AGENT__NOT_SET, {0} }
 
 
 /* Mobo__Audit__V1__AuditLog methods */
