@@ -27,6 +27,10 @@ public struct ServiceCredentials: ClientInterceptor {
       }
       call.metadata.replace(ActorMetadata.actor, actor.id)
       call.metadata.replace(ActorMetadata.roles, actor.roles.map(\.rawValue).joined(separator: ","))
+      // What is done again long after its call keeps that call's correlation id.
+      if let id = actor.requestID, call.metadata["x-request-id"] == nil {
+        call.metadata.append("x-request-id", id)
+      }
       if let ip = actor.client?.ip { call.metadata.replace(ActorMetadata.clientIP, ip) }
       if let agent = actor.client?.userAgent { call.metadata.replace(ActorMetadata.clientAgent, agent) }
     } else if call.metadata["authorization"] == nil,

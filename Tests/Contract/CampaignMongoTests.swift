@@ -81,6 +81,30 @@ struct CampaignMongoTests {
     }
   }
 
+  @Test("pages of held reservations come from one index, in its order")
+  func heldIndex() async throws {
+    try await TestMongo.withMongo("campaign", migrations: CampaignMigrations.all) { mongo in
+      let store = MongoCampaignStore(mongo.database)
+      try await store.insertMissing(CampaignFixture.catalog(total: 5, limit: 0, quota: 0))
+      for number in 1...3 {
+        _ = try await store.apply(
+          .reserve(CampaignFixture.claim(order: number)), requestID: nil, at: CampaignFixture.start)
+      }
+      let plans = try await TestMongo.plans(of: "slot_reservations", mongo) {
+        let first = try PageRequest(size: 2, cursor: "", includeTotal: false, filters: [])
+        let page = try await store.heldReservations(before: CampaignFixture.later, page: first)
+        let cursor = try #require(page.next).text(filters: [])
+        let second = try PageRequest(size: 2, cursor: cursor, includeTotal: false, filters: [])
+        #expect(try await store.heldReservations(before: CampaignFixture.later, page: second).items.count == 1)
+      }
+      #expect(plans.count == 2)
+      for plan in plans {
+        #expect(try plan.string("planSummary") == "IXSCAN { createdAt: 1, _id: 1 }")
+        #expect(!plan.has("hasSortStage"))
+      }
+    }
+  }
+
   private static func outbox(_ database: MongoDatabase) async throws -> [BSONDocument] {
     try await database.run { try $0.find("outbox", [:], limit: 10) }
   }

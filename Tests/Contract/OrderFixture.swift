@@ -9,7 +9,9 @@ import TestKit
 enum OrderFixture {
   static let start = Timestamp(milliseconds: 1_750_000_000_000)
   static let shopperID: UserID = id(0xa1)
-  static let actor = Actor(id: shopperID.rawValue, roles: [.shopper], requestID: "correlation")
+  static let actor = Actor(
+    id: shopperID.rawValue, roles: [.shopper], requestID: "correlation",
+    client: ClientDescription(ip: "192.0.2.7", userAgent: "tests/1"))
 
   /// The id whose last digits are `number`.
   static func id<Subject>(_ number: Int) -> ID<Subject> {
@@ -38,7 +40,7 @@ enum OrderFixture {
   /// A stub that waits for its slot.
   static func stub(
     _ number: Int, deal: Int? = nil, externalID: String? = nil, shopper: UserID = shopperID,
-    request: RequestKey? = nil, at now: Timestamp = start
+    request: RequestKey? = nil, replacing preOrder: Order? = nil, at now: Timestamp = start
   ) throws -> Order {
     let terms = DealTerms(
       dealID: id(deal ?? 0xd00 + number), campaignID: id(0xc1), ownerUserID: id(0xb1), ownerKind: .brand,
@@ -52,9 +54,27 @@ enum OrderFixture {
       unitPrice: Money(paise: 49_900), orderDate: start, soldBy: "Seller", extractedProductName: nil,
       reviewerName: "Asha R")
     let order = try Creation.open(
-      claim, on: terms, by: person, id: id(number), replacing: nil, rules: OrderRules(), actor: actor,
+      claim, on: terms, by: person, id: id(number), replacing: preOrder, rules: OrderRules(), actor: actor,
       request: request, now: now)
     return Creation.attach([proof(of: order.id)], duplicateOf: id(0xff), to: order)
+  }
+
+  /// What TrackRedirect leaves: a shopper who went to the marketplace and has not come back.
+  static func preOrder(_ number: Int) throws -> Order {
+    var order = try stub(number)
+    order.workflowStatus = .redirected
+    order.pendingSaga = nil
+    order.externalOrderID = nil
+    order.proofs = [:]
+    order.proofVerdicts = [:]
+    order.item = OrderItem(
+      title: order.item.title, image: order.item.image, platform: order.item.platform,
+      brandName: order.item.brandName, dealType: order.item.dealType, quantity: 1, unitPrice: .zero)
+    order.total = .zero
+    order.orderDate = nil
+    order.soldBy = nil
+    order.reviewerName = nil
+    return order
   }
 
   /// An order in the review queue.
@@ -106,6 +126,8 @@ extension OrderChange {
       order.coolingEndsAt = now
       order.fundsHold = .held
       order.holdSeq = 3
+      order.holdRequestedBy = OrderFixture.actor
+      order.sagaRefusal = SagaRefusal(startedAt: now, refusal: Refusal(code: .soldOut, message: "no slot"))
       order.voidedSettlementTries = 2
       order.settlement = Settlement(seq: 1, mode: .external, ref: "UTR", settledAt: now, settledBy: "x")
       let plan = SettlementPlan(

@@ -203,6 +203,91 @@ struct OrderStoreTests {
     }
   }
 
+  @Test("an order that nothing came of leaves no picture behind", arguments: StoreKind.available)
+  func picturesOfNothing(kind: StoreKind) async throws {
+    try await kind.withOrderStore { store in
+      let (stub, other) = (try OrderFixture.stub(1), try OrderFixture.stub(2))
+      for order in [stub, other] {
+        let proofs = [OrderFixture.proof(of: order.id, digest: "of \(order.id)")]
+        #expect(try await store.open(order, replacing: nil, proofs: proofs, limits: VelocityLimits()) == .committed)
+      }
+      let gone = try Creation.abandon(stub, now: start)
+      #expect(try await store.commit(gone, .none) == .committed)
+      #expect(try await store.anyOrder(stub.id) == gone.after)
+      #expect(gone.after.proofs.isEmpty && gone.after.proofVerdicts.isEmpty)
+      #expect(try await store.order(withProof: "of \(stub.id)", otherThan: OrderFixture.id(9)) == nil)
+      #expect(try await store.order(withProof: "of \(other.id)", otherThan: OrderFixture.id(9)) == other.id)
+      // A change that is lost deletes nothing either.
+      let confirmed = try Creation.confirm(other, now: start)
+      #expect(try await store.commit(confirmed, .none) == .committed)
+      #expect(try await store.commit(try Creation.abandon(other, now: start), .none) == .lost)
+      #expect(try await store.order(withProof: "of \(other.id)", otherThan: OrderFixture.id(9)) == other.id)
+    }
+  }
+
+  @Test("a pre-order that got no slot is what it was before", arguments: StoreKind.available)
+  func unboundPreOrder(kind: StoreKind) async throws {
+    try await kind.withOrderStore { store in
+      let preOrder = try OrderFixture.preOrder(1)
+      #expect(try await store.open(preOrder, replacing: nil, proofs: [], limits: VelocityLimits()) == .committed)
+      let bound = try OrderFixture.stub(1, replacing: preOrder)
+      let proofs = [OrderFixture.proof(of: bound.id, digest: "bound")]
+      #expect(try await store.open(bound, replacing: preOrder, proofs: proofs, limits: VelocityLimits()) == .committed)
+      #expect(try await store.order(bound.id) == bound)
+
+      let refusal = Failure(.soldOut, "no slot is left")
+      let unbound = try Creation.abandon(bound, because: refusal, now: start)
+      #expect(try await store.commit(unbound, .none) == .committed)
+      let stored = try #require(try await store.order(bound.id))
+      #expect(stored == unbound.after)
+      #expect(stored.workflowStatus == .redirected && stored.claimActive)
+      #expect(stored.externalOrderID == nil && stored.total == .zero && stored.item == preOrder.item)
+      #expect(stored.soldBy == nil && stored.orderDate == nil && stored.reviewerName == nil)
+      #expect(stored.sagaRefusal?.refusal.code == .soldOut)
+      #expect(try await store.order(withProof: "bound", otherThan: OrderFixture.id(9)) == nil)
+    }
+  }
+
+  @Test("orders that wait for money are found page by page, those of one moment too", arguments: StoreKind.available)
+  func holdPages(kind: StoreKind) async throws {
+    try await kind.withOrderStore { store in
+      // Three of each second, so that the id decides between them.
+      for number in 1...8 {
+        let order = try await OrderFixture.reviewed(number, in: store)
+        var approved = OrderChange(order, by: .system, at: start.advanced(by: .seconds(number / 3)))
+        approved.approveForTests()
+        #expect(try await store.commit(approved, .none) == .committed)
+      }
+      var seen: [OrderID] = []
+      var place: ApprovalPlace?
+      let later = start.advanced(by: .seconds(60))
+      for _ in 0..<5 {
+        let page = try await store.orders(awaiting: .requested, changedBefore: later, after: place, limit: 2)
+        seen += page.map(\.id)
+        place = page.last.map { ApprovalPlace($0) } ?? place
+      }
+      #expect(seen == (1...8).map { OrderFixture.id($0) })
+    }
+  }
+
+  @Test("what became of orders is told for deleted ones too, and for nobody else's", arguments: StoreKind.available)
+  func fates(kind: StoreKind) async throws {
+    try await kind.withOrderStore { store in
+      let live = try await OrderFixture.reviewed(1, in: store)
+      let stub = try OrderFixture.stub(2)
+      #expect(try await store.open(stub, replacing: nil, proofs: [], limits: VelocityLimits()) == .committed)
+      let later = start.advanced(by: .seconds(5))
+      #expect(try await store.commit(try Creation.abandon(stub, now: later), .none) == .committed)
+      let fates = try await store.fates(of: [live.id, stub.id, OrderFixture.id(99)])
+      #expect(
+        fates == [
+          live.id: OrderFate(status: .underReview, changedAt: start, version: live.version),
+          stub.id: OrderFate(status: .failed, changedAt: later, version: stub.version + 1),
+        ])
+      #expect(try await store.fates(of: []).isEmpty)
+    }
+  }
+
   @Test("the reconciler finds what is due, and nothing else", arguments: StoreKind.available)
   func sweeps(kind: StoreKind) async throws {
     try await kind.withOrderStore { store in
@@ -222,9 +307,11 @@ struct OrderStoreTests {
       approved.approveForTests()
       #expect(try await store.commit(approved, .none) == .committed)
       order = approved.after
-      #expect(try await store.orders(awaiting: .requested, changedBefore: start, limit: 10).isEmpty)
-      #expect(try await store.orders(awaiting: .requested, changedBefore: after, limit: 10).map(\.id) == [order.id])
-      #expect(try await store.orders(awaiting: .unfunded, changedBefore: after, limit: 10).isEmpty)
+      #expect(try await store.orders(awaiting: .requested, changedBefore: start, after: nil, limit: 10).isEmpty)
+      #expect(
+        try await store.orders(awaiting: .requested, changedBefore: after, after: nil, limit: 10).map(\.id)
+          == [order.id])
+      #expect(try await store.orders(awaiting: .unfunded, changedBefore: after, after: nil, limit: 10).isEmpty)
     }
   }
 }

@@ -11,7 +11,8 @@ extension Reservation {
       mediatorCode: try document.code("mediatorCode"), agencyCode: try document.code("agencyCode"),
       state: try document.choice("state", State.self), releasedReason: try document.optionalString("releasedReason"),
       // Absent in documents of the time before steps carried versions.
-      orderVersion: try document.optionalInt64("orderVersion") ?? 0, createdAt: try document.datetime("createdAt"), updatedAt: try document.datetime("updatedAt"))
+      orderVersion: try document.optionalInt64("orderVersion") ?? 0, createdAt: try document.datetime("createdAt"),
+      updatedAt: try document.datetime("updatedAt"))
   }
 
   var document: BSONDocument {

@@ -25,7 +25,8 @@ public struct RemoteCampaignSlots: CampaignSlots {
       try await campaign.reserveSlot(
         CampaignV1.ReserveSlotRequest(
           orderId: order.id.rawValue, campaignId: order.campaignID.rawValue,
-          mediatorCode: order.mediatorCode.rawValue, agencyCode: order.agencyCode.rawValue))
+          mediatorCode: order.mediatorCode.rawValue, agencyCode: order.agencyCode.rawValue,
+          orderVersion: order.version))
     }
   }
 
@@ -43,22 +44,40 @@ public struct RemoteCampaignSlots: CampaignSlots {
     }
   }
 
-  public func consume(for order: OrderID, as actor: Actor) async throws {
+  public func consume(for order: OrderID, version: Int64, as actor: Actor) async throws {
     _ = try await ActingFor.$current.withValue(actor) {
-      try await campaign.consumeSlot(CampaignV1.ConsumeSlotRequest(orderId: order.rawValue))
+      try await campaign.consumeSlot(CampaignV1.ConsumeSlotRequest(orderId: order.rawValue, orderVersion: version))
     }
   }
 
-  public func unconsume(for order: OrderID, as actor: Actor) async throws {
+  public func unconsume(for order: OrderID, version: Int64, as actor: Actor) async throws {
     _ = try await ActingFor.$current.withValue(actor) {
-      try await campaign.unconsumeSlot(CampaignV1.UnconsumeSlotRequest(orderId: order.rawValue))
+      try await campaign.unconsumeSlot(
+        CampaignV1.UnconsumeSlotRequest(orderId: order.rawValue, orderVersion: version))
     }
   }
 
-  public func release(for order: OrderID, reason: String, as actor: Actor) async throws {
+  public func release(for order: OrderID, version: Int64, reason: String, as actor: Actor) async throws {
     _ = try await ActingFor.$current.withValue(actor) {
-      try await campaign.releaseSlot(CampaignV1.ReleaseSlotRequest(orderId: order.rawValue, reason: reason))
+      try await campaign.releaseSlot(
+        CampaignV1.ReleaseSlotRequest(orderId: order.rawValue, reason: reason, orderVersion: version))
     }
+  }
+
+  /// Reservations in one answer; campaign gives no more.
+  private static let heldMax: Int32 = 200
+
+  public func held(before moment: Timestamp, from place: String?) async throws -> HeldSlots {
+    let response = try await ActingFor.$current.withValue(.system) {
+      try await campaign.listHeldReservations(
+        CampaignV1.ListHeldReservationsRequest(
+          createdBefore: GoogleProtobuf.Timestamp(moment), pageSize: Self.heldMax, cursor: place ?? ""))
+    }
+    let orders = try response.items.map { reservation in
+      guard let id = OrderID(reservation.orderId) else { throw Malformed.field("items.order_id") }
+      return id
+    }
+    return HeldSlots(orders: orders, next: response.nextCursor.isEmpty ? nil : response.nextCursor)
   }
 }
 

@@ -33,17 +33,17 @@ extension OrderService {
       if let key { .answer(key, .response(try answer.serialized())) } else { .none }
     guard try await store.commit(change, effect) == .committed else { return nil }
     guard result.order.fundsHold == .requested else { return answer }
-    let held = await hold(result.order, context.actor, key) { try response($0, result.reason).serialized() }
+    let held = await hold(result.order, key) { try response($0, result.reason).serialized() }
     return response(held, result.reason)
   }
 
   /// The approval stands whatever comes of this.
   private func hold(
-    _ order: Order, _ actor: Actor, _ key: RequestKey?, answer: (Order) throws -> [UInt8]
+    _ order: Order, _ key: RequestKey?, answer: (Order) throws -> [UInt8]
   ) async -> Order {
     do {
       return try await Deadline.$current.withValue(.soonest(of: Self.holdPatience)) {
-        try await holding.request(for: order, as: actor, key: key, answer: answer)
+        try await holding.request(for: order, key: key, answer: answer)
       }
     } catch {
       logger.warning(

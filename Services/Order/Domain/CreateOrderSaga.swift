@@ -26,12 +26,12 @@ public struct CreateOrderSaga: Sendable {
   static func decide(_ order: Order, _ reply: RemoteReply, now: Timestamp) throws(Failure) -> Decision {
     switch reply {
     case .done: .confirm(try Creation.confirm(order, now: now))
-    case .refused(let failure): .abandon(try Creation.abandon(order, now: now), failure)
+    case .refused(let failure): .abandon(try Creation.abandon(order, because: failure, now: now), failure)
     case .unknown: .stay
     }
   }
 
-  /// Drives an order that the caller has just opened or claimed. Fails with campaign's refusal, or with
+  /// Drives an order that the caller has just opened or claimed. Fails with campaign's refusal, whoever met it, or with
   /// `SERVICE_UNAVAILABLE` while the outcome is unknown.
   public func drive(_ order: Order) async throws -> Ending {
     guard let saga = order.pendingSaga else { return Ending(order: order, observed: true) }
@@ -39,10 +39,11 @@ public struct CreateOrderSaga: Sendable {
     switch try Self.decide(order, reply, now: runner.clock.now()) {
     case .confirm(let change): return try await confirm(change, of: order)
     case .abandon(let change, let failure):
-      try await abandon(change)
-      throw failure
-    case .stay: throw SagaRunner.outcomeUnknown
+      if try await abandon(change) { throw failure }
+    case .stay:
+      guard try await runner.ended(order) != nil else { throw SagaRunner.outcomeUnknown }
     }
+    return try await observe(order)
   }
 
   /// The reconciler's way: asks what became of the reservation instead of making a new one.
@@ -55,22 +56,34 @@ public struct CreateOrderSaga: Sendable {
     case .held, .consumed:
       guard let claimed = try await runner.claim(order) else { return }
       _ = try await confirm(try Creation.confirm(claimed, now: now), of: claimed)
-    case .released: try await abandon(try Creation.abandon(order, now: now))
+    case .released: try await abandon(try Creation.abandon(order, because: Self.slotGone, now: now))
     case nil:
       guard now >= saga.startedAt.advanced(by: SagaTimes.stubLifetime) else { return }
       try await abandon(try Creation.abandon(order, now: now))
     }
   }
 
+  private static let slotGone = Failure(.orderStateMismatch, "the slot of this order was given back meanwhile")
+
   /// Gives back a slot that was reserved after the order had been given up.
+  ///
+  /// Written down first: a pre-order may become an order at any moment, and its claim then carries a larger version than
+  /// this release, which thereby cannot take its slot away.
   public func releaseLateReservation(of order: Order) async throws {
+    let now = runner.clock.now()
+    var look = OrderChange(order, by: .system, at: now)
+    look.continuesSaga()
+    look.edit { $0.slotCheckDueAt = now.advanced(by: SagaTimes.abandonedAfter) }
+    guard try await runner.store.commit(look, .none) == .committed else { return }
     let reply = await RemoteReply {
-      try await runner.slots.release(for: order.id, reason: "order_given_up", as: .system)
+      try await runner.slots.release(
+        for: order.id, version: look.after.version, reason: "order_given_up", as: .system)
     }
     guard case .done = reply.accepting(.reservationNotFound) else { return }
-    var change = OrderChange(order, by: .system, at: runner.clock.now())
-    change.edit { $0.slotCheckDueAt = nil }
-    _ = try await runner.store.commit(change, .none)
+    var done = OrderChange(look.after, by: .system, at: now)
+    done.continuesSaga()
+    done.edit { $0.slotCheckDueAt = nil }
+    _ = try await runner.store.commit(done, .none)
   }
 
   private func confirm(_ change: OrderChange, of order: Order) async throws -> Ending {
@@ -84,14 +97,21 @@ public struct CreateOrderSaga: Sendable {
       return Ending(order: change.after, observed: false)
     }
     // Another driver of the same saga was faster, or the order was frozen.
-    guard let current = try await runner.awaitEnd(of: order), current.orderedAt != nil else {
-      throw SagaRunner.outcomeUnknown
-    }
-    return Ending(order: current, observed: true)
+    return try await observe(order)
   }
 
-  private func abandon(_ change: OrderChange) async throws {
+  /// False when another driver of the same saga was faster, or the order was frozen.
+  @discardableResult
+  private func abandon(_ change: OrderChange) async throws -> Bool {
     let effect = change.before.pendingSaga?.request.map(RequestEffect.forget) ?? .none
-    guard try await runner.store.commit(change, effect) == .committed else { throw SagaRunner.outcomeUnknown }
+    return try await runner.store.commit(change, effect) == .committed
+  }
+
+  /// What another driver has made of the saga is this call's outcome too.
+  private func observe(_ order: Order) async throws -> Ending {
+    let current = try await runner.awaitEnd(of: order)
+    if let refusal = current.refusal(of: order.pendingSaga) { throw refusal }
+    guard current.deletedAt == nil, current.orderedAt != nil else { throw SagaRunner.outcomeUnknown }
+    return Ending(order: current, observed: true)
   }
 }

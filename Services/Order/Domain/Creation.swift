@@ -201,9 +201,14 @@ public enum Creation {
     return change
   }
 
-  /// W4: no slot. The claim, the external id and the place in the velocity window become free; a pre-order goes
-  /// back to what it was. A delayed attempt may still reserve a slot, so that is looked at once more, much later.
-  public static func abandon(_ order: Order, now: Timestamp) throws(Failure) -> OrderChange {
+  /// W4: no slot. The claim, the external id, the place in the velocity window and the pictures become free; a
+  /// pre-order goes back to what it was. A delayed attempt may still reserve a slot, so that is looked at once more,
+  /// much later.
+  ///
+  /// `refusal` is campaign's, if it was one, for those who wait for the end of the creation.
+  public static func abandon(
+    _ order: Order, because refusal: Failure? = nil, now: Timestamp
+  ) throws(Failure) -> OrderChange {
     var change = OrderChange(order, by: .system, at: now)
     if order.workflowStatus == .created {
       try change.move(.w4)
@@ -212,16 +217,32 @@ public enum Creation {
         order.deletedAt = now
       }
     } else {
-      change.edit { order in
-        order.externalOrderID = nil
-        order.proofs = [:]
-        order.proofVerdicts = [:]
-      }
+      try unbind(&change, because: refusal)
     }
+    change.discardProofs()
     change.edit { order in
+      if let saga = order.pendingSaga, let refusal { order.sagaRefusal = SagaRefusal(refusal, of: saga) }
       order.pendingSaga = nil
       order.slotCheckDueAt = now.advanced(by: SagaTimes.lateReservation)
     }
     return change
+  }
+
+  /// Takes the purchase out of a pre-order. One whose slot was given back already can never get another: it ends, so
+  /// that the shopper may order without it.
+  private static func unbind(_ change: inout OrderChange, because refusal: Failure?) throws(Failure) {
+    if refusal?.code == .orderStateMismatch {
+      try change.move(.w5)
+      change.edit { $0.claimActive = false }
+    }
+    change.edit { order in
+      order.externalOrderID = nil
+      order.item = order.item.unbought
+      order.total = .zero
+      order.orderDate = nil
+      order.soldBy = nil
+      order.extractedProductName = nil
+      order.reviewerName = nil
+    }
   }
 }

@@ -18,8 +18,8 @@ public struct Order: Hashable, Sendable {
   public let buyerName: String
   public let buyerMobile: String
   public let brandName: String
-  public let item: OrderItem
-  public let total: Money
+  public package(set) var item: OrderItem
+  public package(set) var total: Money
   public let economics: Economics
   public let returnWindowDays: Int32
   public package(set) var workflowStatus: WorkflowStatus
@@ -34,10 +34,10 @@ public struct Order: Hashable, Sendable {
   public package(set) var frozenAt: Timestamp?
   public package(set) var frozenReasons: [FreezeReason] = []
   public package(set) var externalOrderID: ExternalOrderID?
-  public let orderDate: Timestamp?
-  public let soldBy: String?
-  public let extractedProductName: String?
-  public let reviewerName: String?
+  public package(set) var orderDate: Timestamp?
+  public package(set) var soldBy: String?
+  public package(set) var extractedProductName: String?
+  public package(set) var reviewerName: String?
   public package(set) var proofs: [ProofType: ProofState] = [:]
   public package(set) var verification: [ReviewStep: VerificationState] = [:]
   public package(set) var proofVerdicts: [ReviewStep: ProofVerdict] = [:]
@@ -50,10 +50,14 @@ public struct Order: Hashable, Sendable {
   public package(set) var fundsHold = FundsHold.none
   /// The number of the current hold; 0 before the first.
   public package(set) var holdSeq: Int32 = 0
+  /// Whoever approved the order, while its hold is still to be had: for whom wallet is asked again, however late.
+  public package(set) var holdRequestedBy: Actor?
   public package(set) var settlement: Settlement?
   /// Tries of the next settlement that wallet has refused for good; part of the next posting's key.
   public package(set) var voidedSettlementTries: Int32 = 0
   public package(set) var pendingSaga: PendingSaga?
+  /// Why the last saga that came to nothing did so.
+  public package(set) var sagaRefusal: SagaRefusal?
   /// When to make sure that no reservation has arrived after the order was given up; nil when there is no need.
   public package(set) var slotCheckDueAt: Timestamp?
   /// The last `eventsMax` events, oldest first.

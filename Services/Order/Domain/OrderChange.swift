@@ -40,6 +40,8 @@ public struct OrderChange: Sendable {
   public let now: Timestamp
   /// Whether the change may be written although the order has been frozen since it was read.
   public private(set) var ignoresFreeze = false
+  /// Whether the order's pictures go with the change, because nothing came of the order.
+  public private(set) var discardsProofs = false
 
   public init(_ order: Order, by actor: Actor, at now: Timestamp) {
     before = order
@@ -76,6 +78,21 @@ public struct OrderChange: Sendable {
   }
 
   package mutating func edit(_ body: (inout Order) -> Void) { body(&after) }
+
+  mutating func discardProofs() {
+    edit { order in
+      order.proofs = [:]
+      order.proofVerdicts = [:]
+    }
+    discardsProofs = true
+  }
+
+  /// Whether the change touches what the shopper has said about the purchase, which hardly any does.
+  package var changesPurchase: Bool {
+    before.item != after.item || before.total != after.total || before.orderDate != after.orderDate
+      || before.soldBy != after.soldBy || before.extractedProductName != after.extractedProductName
+      || before.reviewerName != after.reviewerName
+  }
 
   /// A saga goes on whatever happens to the order meanwhile: its effects elsewhere must not be left half done.
   mutating func continuesSaga() { ignoresFreeze = true }

@@ -23,6 +23,13 @@ public struct OrderItem: Hashable, Sendable {
     self.quantity = quantity
     self.unitPrice = unitPrice
   }
+
+  /// What the deal says, without what the shopper has said.
+  var unbought: OrderItem {
+    OrderItem(
+      title: title, image: image, platform: platform, brandName: brandName, dealType: dealType, quantity: 1,
+      unitPrice: .zero)
+  }
 }
 
 /// The current proof of one type; absent types have none.

@@ -33,10 +33,41 @@ public enum CommitResult: Hashable, Sendable {
   case lost
 }
 
+/// Where an order stands in the line of approved ones.
+public struct ApprovalPlace: Hashable, Sendable {
+  public let approvedAt: Timestamp
+  public let id: OrderID
+
+  public init(_ order: Order) {
+    // Approved orders have the moment of their approval.
+    approvedAt = order.approvedAt ?? order.createdAt
+    id = order.id
+  }
+}
+
+/// As much of an order as tells whether it still needs a slot.
+public struct OrderFate: Hashable, Sendable {
+  public let status: WorkflowStatus
+  public let changedAt: Timestamp
+  public let version: Int64
+
+  public init(status: WorkflowStatus, changedAt: Timestamp, version: Int64) {
+    self.status = status
+    self.changedAt = changedAt
+    self.version = version
+  }
+}
+
 /// What orders need of storage. Each method is one atomic unit.
 public protocol OrderStore: Sendable {
   /// The order, stubs and failed ones included, deleted ones excluded.
   func order(_ id: OrderID) async throws -> Order?
+
+  /// The order, deleted ones included: for whoever waits for the end of its saga.
+  func anyOrder(_ id: OrderID) async throws -> Order?
+
+  /// What became of these orders, deleted ones included; unknown ones are missing.
+  func fates(of ids: [OrderID]) async throws -> [OrderID: OrderFate]
 
   /// Fails with `IDEMPOTENCY_MISMATCH` when the same key was used for something else.
   func recall(_ key: RequestKey, at now: Timestamp) async throws -> RequestMemory
@@ -59,7 +90,8 @@ public protocol OrderStore: Sendable {
     _ order: Order, replacing preOrder: Order?, proofs: [NewProof], limits: VelocityLimits
   ) async throws -> CommitResult
 
-  /// Writes a decided change, its history and its audit entries, if the order still is what it was.
+  /// Writes a decided change, its history and its audit entries, if the order still is what it was, and deletes the
+  /// pictures of an order that nothing came of.
   func commit(_ change: OrderChange, _ effect: RequestEffect) async throws -> CommitResult
 
   /// Remembers an answer that changed nothing.
@@ -72,9 +104,12 @@ public protocol OrderStore: Sendable {
   /// being settled.
   func abandonedSagas(before moment: Timestamp, limit: Int) async throws -> [Order]
 
-  /// Approved orders in `hold` last changed before `moment`, oldest approval first; frozen ones are left out.
-  func orders(awaiting hold: FundsHold, changedBefore moment: Timestamp, limit: Int) async throws -> [Order]
+  /// Approved orders in `hold` last changed before `moment`, oldest approval first and then by id, from behind `place`
+  /// on; frozen ones are left out.
+  func orders(
+    awaiting hold: FundsHold, changedBefore moment: Timestamp, after place: ApprovalPlace?, limit: Int
+  ) async throws -> [Order]
 
-  /// Given-up orders, deleted ones included, that are due for their last look at the reservation.
+  /// Given-up orders, deleted ones included, that are due for their last look at the reservation; longest due first.
   func lateReservationChecks(dueBy now: Timestamp, limit: Int) async throws -> [Order]
 }

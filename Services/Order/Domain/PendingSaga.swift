@@ -120,3 +120,27 @@ public struct Refusal: Hashable, Sendable {
 
   public var failure: Failure { Failure(code, message) }
 }
+
+/// How a saga came to nothing, kept with its order for those who wait for its end.
+public struct SagaRefusal: Hashable, Sendable {
+  /// When the saga began: its name among the sagas of one order.
+  public let startedAt: Timestamp
+  public let refusal: Refusal
+
+  public init(startedAt: Timestamp, refusal: Refusal) {
+    self.startedAt = startedAt
+    self.refusal = refusal
+  }
+
+  init(_ failure: Failure, of saga: PendingSaga) {
+    self.init(startedAt: saga.startedAt, refusal: Refusal(failure))
+  }
+}
+
+extension Order {
+  /// The refusal that `saga` has ended with, if it has ended so.
+  func refusal(of saga: PendingSaga?) -> Failure? {
+    guard let saga, let sagaRefusal, sagaRefusal.startedAt == saga.startedAt else { return nil }
+    return sagaRefusal.refusal.failure
+  }
+}

@@ -1,6 +1,9 @@
 public import Kernel
 
 /// What campaign does for orders. Refusals arrive as `Failure`; everything is idempotent by order.
+///
+/// Steps carry the order's version as it was when they were written down: campaign lets a step pass that has a smaller
+/// one than an earlier step, so a driver that was overtaken can undo nothing.
 public protocol CampaignSlots: Sendable {
   /// Fails with `DEAL_NOT_FOUND`, `CAMPAIGN_NOT_ACTIVE`, `FORBIDDEN`.
   func deal(_ id: DealID, for shopper: Shopper, as actor: Actor) async throws -> DealTerms
@@ -8,12 +11,27 @@ public protocol CampaignSlots: Sendable {
   func reserve(for order: Order, as actor: Actor) async throws
   /// Nil when there is none.
   func reservation(of order: OrderID, as actor: Actor) async throws -> SlotState?
-  /// Fails with `RESERVATION_NOT_FOUND`, `CAP_EXCEEDED`.
-  func consume(for order: OrderID, as actor: Actor) async throws
-  /// Fails with `RESERVATION_NOT_FOUND`.
-  func unconsume(for order: OrderID, as actor: Actor) async throws
-  /// Fails with `RESERVATION_NOT_FOUND`.
-  func release(for order: OrderID, reason: String, as actor: Actor) async throws
+  /// Fails with `RESERVATION_NOT_FOUND`, `CAP_EXCEEDED`, `ORDER_STATE_MISMATCH`.
+  func consume(for order: OrderID, version: Int64, as actor: Actor) async throws
+  /// Fails with `RESERVATION_NOT_FOUND`, `ORDER_STATE_MISMATCH`.
+  func unconsume(for order: OrderID, version: Int64, as actor: Actor) async throws
+  /// `version` is 0 for an order that is not known here. Fails with `RESERVATION_NOT_FOUND`, and with
+  /// `ORDER_STATE_MISMATCH` while the slot is consumed.
+  func release(for order: OrderID, version: Int64, reason: String, as actor: Actor) async throws
+  /// Orders whose slot has been held since before `moment`, oldest first, from `place` on. Fails with `INVALID_CURSOR`.
+  func held(before moment: Timestamp, from place: String?) async throws -> HeldSlots
+}
+
+/// One page of what campaign holds for orders.
+public struct HeldSlots: Sendable {
+  public let orders: [OrderID]
+  /// Where the next page begins; nil at the end.
+  public let next: String?
+
+  public init(orders: [OrderID], next: String?) {
+    self.orders = orders
+    self.next = next
+  }
 }
 
 public enum SlotState: String, Sendable {

@@ -69,7 +69,11 @@ public enum Review {
   /// Stores what wallet said about the hold that the approval asked for (DOMAIN 7.4).
   public static func recordHold(_ hold: FundsHold, on order: Order, now: Timestamp) -> OrderChange {
     var change = OrderChange(order, by: .system, at: now)
-    change.edit { $0.fundsHold = hold }
+    change.edit { order in
+      order.fundsHold = hold
+      // Nobody is asked any more.
+      if hold != .requested, hold != .unfunded { order.holdRequestedBy = nil }
+    }
     return change
   }
 
@@ -84,7 +88,7 @@ public enum Review {
   private static func approveIfComplete(_ change: inout OrderChange) throws(Failure) {
     guard change.after.missingProofs.isEmpty, change.after.missingVerifications.isEmpty else { return }
     try change.move(.w8)
-    let now = change.now
+    let (now, approver) = (change.now, change.actor)
     change.edit { order in
       order.affiliateStatus = .pendingCooling
       order.approvedAt = now
@@ -93,6 +97,7 @@ public enum Review {
       if order.economics.payout > .zero {
         order.fundsHold = .requested
         order.holdSeq += 1
+        order.holdRequestedBy = approver
       }
     }
   }

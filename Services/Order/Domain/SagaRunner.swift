@@ -84,14 +84,20 @@ public struct SagaRunner: Sendable {
     return try await store.commit(change, .none) == .committed ? change.after : nil
   }
 
-  /// Waits until the saga that `order` was seen in has ended, and returns the order then; nil if it was deleted.
+  /// The order after the saga that it was seen in has ended, possibly with the order; nil while the saga goes on.
+  func ended(_ order: Order) async throws -> Order? {
+    guard let current = try await store.anyOrder(order.id) else { return nil }
+    if let saga = current.pendingSaga, saga.startedAt == order.pendingSaga?.startedAt { return nil }
+    return current
+  }
+
+  /// Waits until the saga that `order` was seen in has ended, and returns the order then, which may be deleted.
   ///
   /// Fails with `SERVICE_UNAVAILABLE` when that takes too long.
   @discardableResult
-  public func awaitEnd(of order: Order) async throws -> Order? {
+  public func awaitEnd(of order: Order) async throws -> Order {
     for _ in 0..<Self.observationsMax {
-      let current = try await store.order(order.id)
-      guard let saga = current?.pendingSaga, saga.startedAt == order.pendingSaga?.startedAt else { return current }
+      if let current = try await ended(order) { return current }
       if Deadline.current?.hasPassed == true { break }
       try await pause(Self.observationPause)
     }

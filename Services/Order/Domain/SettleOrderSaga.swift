@@ -35,7 +35,7 @@ public struct SettleOrderSaga: Sendable {
   static let stepsMax = 3
 
   /// Drives an order whose current attempt the caller has just written. Fails with wallet's or campaign's refusal,
-  /// or with `SERVICE_UNAVAILABLE` while the outcome is unknown.
+  /// whoever met it, or with `SERVICE_UNAVAILABLE` while the outcome is unknown.
   public func drive(_ order: Order) async throws -> Ending {
     var current = order
     for _ in 0..<Self.stepsMax {
@@ -52,7 +52,9 @@ public struct SettleOrderSaga: Sendable {
         let effect = saga.request.map(RequestEffect.forget) ?? .none
         guard try await runner.store.commit(change, effect) == .committed else { return try await observe(order) }
         throw failure
-      case .stay: throw SagaRunner.outcomeUnknown
+      case .stay:
+        guard try await runner.ended(order) != nil else { throw SagaRunner.outcomeUnknown }
+        return try await observe(order)
       }
     }
     throw SagaRunner.outcomeUnknown
@@ -71,9 +73,9 @@ public struct SettleOrderSaga: Sendable {
 
   /// Another driver has taken the saga over: its end is this call's end too.
   private func observe(_ order: Order) async throws -> Ending {
-    guard let current = try await runner.awaitEnd(of: order),
-      case .settling(let plan)? = order.pendingSaga?.plan
-    else { throw SagaRunner.outcomeUnknown }
+    let current = try await runner.awaitEnd(of: order)
+    guard let saga = order.pendingSaga, case .settling(let plan) = saga.plan else { throw SagaRunner.outcomeUnknown }
+    if let refusal = current.refusal(of: saga) { throw refusal }
     if current.workflowStatus == .completed, current.settlement?.seq == plan.seq {
       return Ending(order: current, outcome: .settled, observed: true)
     }
@@ -91,7 +93,10 @@ extension SettleOrderSaga {
     let funds = runner.funds
     switch plan.step {
     case .consumeSlot:
-      return (await RemoteReply { try await slots.consume(for: order.id, as: saga.actor) }, false)
+      let reply = await RemoteReply {
+        try await slots.consume(for: order.id, version: order.version, as: saga.actor)
+      }
+      return (reply, false)
     case .postMoney: return await post(plan, saga, order)
     case .releaseHold, .releaseCappedHold:
       let reason = plan.step == .releaseHold ? "external_settlement" : "cap_exceeded"
@@ -100,14 +105,29 @@ extension SettleOrderSaga {
       }
       return (reply.accepting(.holdNotFound), false)
     case .unconsumeSlot:
-      let reply = await RemoteReply { try await slots.unconsume(for: order.id, as: saga.actor) }
-      return (reply.accepting(.reservationNotFound, .orderStateMismatch), false)
-    case .releaseCappedSlot:
       let reply = await RemoteReply {
-        try await slots.release(for: order.id, reason: "cap_exceeded", as: saga.actor)
+        try await slots.unconsume(for: order.id, version: order.version, as: saga.actor)
       }
-      return (reply.accepting(.reservationNotFound), false)
+      return (reply.accepting(.reservationNotFound, .orderStateMismatch), false)
+    case .releaseCappedSlot: return (await releaseCapped(order, saga), false)
     }
+  }
+
+  /// An attempt at the first step that was on its way for long may have consumed the slot after all, if the limit was
+  /// raised between it and the refusal. No such message takes effect any more once a step of this version has.
+  private func releaseCapped(_ order: Order, _ saga: PendingSaga) async -> RemoteReply {
+    let slots = runner.slots
+    let release = {
+      try await slots.release(for: order.id, version: order.version, reason: "cap_exceeded", as: saga.actor)
+    }
+    var reply = await RemoteReply(release)
+    if case .refused(let failure) = reply, failure.code == .orderStateMismatch {
+      reply = await RemoteReply {
+        try await slots.unconsume(for: order.id, version: order.version, as: saga.actor)
+        try await release()
+      }
+    }
+    return reply.accepting(.reservationNotFound)
   }
 
   /// Posts the money. Only the very first attempt goes without `resolve`: after an unknown outcome a refusal must
@@ -147,13 +167,14 @@ extension SettleOrderSaga {
       return order.holdSeq > 0 ? step(.releaseHold, nil) : .settle(try settle(order, plan, saga, now: now))
     case (.consumeSlot, .refused(let failure)) where failure.code == .capExceeded:
       return step(order.holdSeq > 0 ? .releaseCappedHold : .releaseCappedSlot, nil)
-    case (.consumeSlot, .refused(let failure)): return .refuse(try refuse(order, saga, now: now), failure)
+    case (.consumeSlot, .refused(let failure)): return .refuse(try refuse(order, saga, failure, now: now), failure)
     case (.postMoney, .done), (.releaseHold, .done): return .settle(try settle(order, plan, saga, now: now))
     case (.postMoney, .refused(let failure)): return step(.unconsumeSlot, Refusal(failure))
     case (.releaseCappedHold, .done): return step(.releaseCappedSlot, nil)
     case (.releaseCappedSlot, .done): return .cap(try cap(order, plan, saga, now: now))
     case (.unconsumeSlot, .done):
-      return .refuse(try refuse(order, saga, now: now), plan.refusal?.failure ?? SagaRunner.outcomeUnknown)
+      let failure = plan.refusal?.failure ?? SagaRunner.outcomeUnknown
+      return .refuse(try refuse(order, saga, failure, now: now), failure)
     case (.releaseHold, .refused), (.releaseCappedHold, .refused), (.releaseCappedSlot, .refused),
       (.unconsumeSlot, .refused):
       return .stay  // Cannot be refused for good: repeated until done.
@@ -185,6 +206,7 @@ extension SettleOrderSaga {
       order.settlement = Settlement(
         seq: plan.seq, mode: plan.mode, ref: plan.ref, settledAt: now, settledBy: saga.actor.id)
       if order.holdSeq > 0 { order.fundsHold = plan.mode == .wallet ? .consumed : .released }
+      order.holdRequestedBy = nil
       order.voidedSettlementTries = 0
       order.pendingSaga = nil
     }
@@ -205,6 +227,7 @@ extension SettleOrderSaga {
       order.heldAffiliateStatus = nil
       order.claimActive = false
       if order.holdSeq > 0 { order.fundsHold = .released }
+      order.holdRequestedBy = nil
       order.pendingSaga = nil
     }
     change.record(.capExceeded)
@@ -213,10 +236,15 @@ extension SettleOrderSaga {
   }
 
   /// W16.
-  private static func refuse(_ order: Order, _ saga: PendingSaga, now: Timestamp) throws(Failure) -> OrderChange {
+  private static func refuse(
+    _ order: Order, _ saga: PendingSaga, _ failure: Failure, now: Timestamp
+  ) throws(Failure) -> OrderChange {
     var change = OrderChange(order, by: saga.actor, at: now)
     try change.move(.w16)
-    change.edit { $0.pendingSaga = nil }
+    change.edit { order in
+      order.sagaRefusal = SagaRefusal(failure, of: saga)
+      order.pendingSaga = nil
+    }
     return change
   }
 

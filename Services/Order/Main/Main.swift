@@ -42,6 +42,7 @@ struct OrderDefinition: ServiceDefinition {
       background: [
         every(host.settings.sagaRetryInterval, "sagas", reconciler.sweepSagas),
         every(host.settings.holdRetryInterval, "unfunded holds", reconciler.sweepUnfunded),
+        every(host.settings.sagaRetryInterval, "held slots", reconciler.sweepReservations),
       ])
   }
 

@@ -31,14 +31,16 @@ extension MongoOrderStore {
   private func openInTurn(
     _ order: Order, _ preOrder: Order?, _ proofs: [NewProof], _ limits: VelocityLimits
   ) async throws -> CommitResult {
+    let token = OrderID.generate(at: order.updatedAt).rawValue
     for attempt in 1...Self.openAttemptsMax {
       do {
-        try await database.transaction { try Self.write(order, preOrder, proofs, limits, $0) }
+        try await database.transaction { try Self.write(order, preOrder, proofs, limits, token: token, $0) }
         return .committed
       } catch Lost.requestKnown {
         return .lost
       } catch MongoFailure.unknownCommitResult {
-        guard try await exists(order.id) else { throw MongoFailure.unknownCommitResult }
+        // The id alone tells nothing: a pre-order was there before.
+        guard try await lastChange(of: order.id) == token else { throw MongoFailure.unknownCommitResult }
         return .committed
       } catch let failure as MongoFailure {
         if case .duplicateKey(RequestLog.index, _) = failure { return .lost }
@@ -50,13 +52,9 @@ extension MongoOrderStore {
     throw Failure(.orderStateMismatch, "too many orders of this shopper at the same time: send it again")
   }
 
-  private func exists(_ order: OrderID) async throws -> Bool {
-    try await database.run { try $0.findOne(Collections.orders, ["_id": .id(order)], projection: ["_id": 1]) != nil }
-  }
-
   /// The lock first: whoever else creates for this shopper conflicts here, and decides again on what we leave.
   private static func write(
-    _ order: Order, _ preOrder: Order?, _ proofs: [NewProof], _ limits: VelocityLimits,
+    _ order: Order, _ preOrder: Order?, _ proofs: [NewProof], _ limits: VelocityLimits, token: String,
     _ connection: MongoConnection
   ) throws {
     _ = try connection.updateOne(
@@ -72,17 +70,18 @@ extension MongoOrderStore {
         shopper: order.userID, deal: order.dealID, externalID: externalID, now: order.updatedAt, connection)
       try Creation.admit(facts, preOrder: preOrder, limits: limits, now: order.updatedAt)
     }
+    let document = order.document(changedBy: order.userID.rawValue).appending("changeToken", .string(token))
     if let preOrder {
       let filter: BSONDocument = [
         "_id": .id(preOrder.id), "workflowStatus": .string(preOrder.workflowStatus.rawValue), "frozen": false,
         "version": .int64(preOrder.version),
       ]
-      let fields = try order.document(changedBy: order.userID.rawValue).without("_id")
-      guard try connection.updateOne(Collections.orders, filter, ["$set": .document(fields)]).matched == 1 else {
+      let fields = BSONValue.document(try document.without("_id"))
+      guard try connection.updateOne(Collections.orders, filter, ["$set": fields]).matched == 1 else {
         throw Failure(.orderStateMismatch, "the pre-order has changed meanwhile")
       }
     } else {
-      try connection.insertOne(Collections.orders, order.document(changedBy: order.userID.rawValue))
+      try connection.insertOne(Collections.orders, document)
     }
     for proof in proofs {
       try connection.insertOne(Collections.orderProofs, proof.document(id: .generate(at: proof.submittedAt)))
@@ -133,11 +132,12 @@ extension MongoOrderStore {
       ("version", .int64(before.version)),
     ]
     if !change.ignoresFreeze { filter.append(("frozen", false)) }
-    let fields = BSONDocument(change.after.changingFields(changedBy: change.actor.id))
-      .appending("changeToken", .string(token))
+    var fields = change.after.changingFields(changedBy: change.actor.id) + [("changeToken", .string(token))]
+    if change.changesPurchase { fields += change.after.purchaseFields }
     let result = try connection.updateOne(
-      Collections.orders, BSONDocument(filter), ["$set": .document(fields)])
+      Collections.orders, BSONDocument(filter), ["$set": .document(BSONDocument(fields))])
     guard result.matched == 1 else { throw Lost.race }
+    if change.discardsProofs { try connection.deleteMany(Collections.orderProofs, ["orderId": .id(before.id)]) }
     try RequestRows.apply(effect, now: change.now, connection)
     try appendAudit(of: change, connection)
   }

@@ -20,6 +20,26 @@ public struct MongoOrderStore: OrderStore {
     }
   }
 
+  public func anyOrder(_ id: OrderID) async throws -> Order? {
+    try await database.run { connection in
+      try connection.findOne(Collections.orders, ["_id": .id(id)]).map { try Order($0) }
+    }
+  }
+
+  public func fates(of ids: [OrderID]) async throws -> [OrderID: OrderFate] {
+    guard !ids.isEmpty else { return [:] }
+    return try await database.run { connection in
+      var fates: [OrderID: OrderFate] = [:]
+      let fields: BSONDocument = ["workflowStatus": 1, "updatedAt": 1, "version": 1]
+      for order in try connection.find(Collections.orders, ["_id": ["$in": .ids(ids)]], projection: fields) {
+        fates[try order.id("_id")] = OrderFate(
+          status: try order.choice("workflowStatus"), changedAt: try order.datetime("updatedAt"),
+          version: try order.int64("version"))
+      }
+      return fates
+    }
+  }
+
   public func openCreation(for request: RequestKey) async throws -> Order? {
     guard let shopper = UserID(request.callerID) else { return nil }
     return try await database.run { connection in
@@ -86,13 +106,18 @@ extension MongoOrderStore {
   }
 
   public func orders(
-    awaiting hold: FundsHold, changedBefore moment: Timestamp, limit: Int
+    awaiting hold: FundsHold, changedBefore moment: Timestamp, after place: ApprovalPlace?, limit: Int
   ) async throws -> [Order] {
-    try await orders(
-      [
-        "fundsHold": .string(hold.rawValue), "workflowStatus": .string(WorkflowStatus.approved.rawValue),
-        "frozen": false, "deletedAt": .null, "pendingSaga": .null, "updatedAt": ["$lt": .datetime(moment)],
-      ], sort: ["approvedAt": 1], limit: limit)
+    var filter: BSONDocument = [
+      "fundsHold": .string(hold.rawValue), "workflowStatus": .string(WorkflowStatus.approved.rawValue),
+      "frozen": false, "deletedAt": .null, "pendingSaga": .null, "updatedAt": ["$lt": .datetime(moment)],
+    ]
+    if let place {
+      // The range for the index, the disjunction for approvals of one millisecond.
+      filter.append("approvedAt", ["$gte": .datetime(place.approvedAt)])
+      filter.append("$or", [["approvedAt": ["$gt": .datetime(place.approvedAt)]], ["_id": ["$gt": .id(place.id)]]])
+    }
+    return try await orders(filter, sort: ["approvedAt": 1, "_id": 1], limit: limit)
   }
 
   public func lateReservationChecks(dueBy now: Timestamp, limit: Int) async throws -> [Order] {

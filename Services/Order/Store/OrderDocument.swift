@@ -46,6 +46,7 @@ extension Order {
     approvedAt = try document.optionalDatetime("approvedAt")
     coolingEndsAt = try document.optionalDatetime("coolingEndsAt")
     pendingSaga = try document.optionalDocument("pendingSaga").map { try PendingSaga($0) }
+    sagaRefusal = try document.optionalDocument("sagaRefusal").map { try SagaRefusal($0) }
     slotCheckDueAt = try document.optionalDatetime("slotCheckDueAt")
     events = try document.documents("events").map { try OrderEvent($0) }
     version = try document.int64("version")
@@ -74,6 +75,7 @@ extension Order {
   private mutating func readMoney(_ document: BSONDocument) throws {
     fundsHold = try document.choice("fundsHold")
     holdSeq = try document.int32("holdSeq")
+    holdRequestedBy = try document.optionalDocument("holdRequestedBy").map { try Actor($0) }
     settlement = try document.optionalDocument("settlement").map { try Settlement($0) }
     voidedSettlementTries = try document.int32("voidedSettlementTries")
   }
@@ -83,7 +85,7 @@ extension Order {
   /// `changedBy` is a user id or `SYSTEM`.
   func document(changedBy: String) -> BSONDocument {
     var fields: [(String, BSONValue)] = [("_id", .id(id))]
-    fields += identityFields + termFields + changingFields(changedBy: changedBy)
+    fields += identityFields + termFields + purchaseFields + changingFields(changedBy: changedBy)
     return BSONDocument(fields)
   }
 
@@ -99,7 +101,6 @@ extension Order {
 
   private var termFields: [(String, BSONValue)] {
     [
-      ("item", .document(item.document)), ("totalPaise", .money(total)),
       (
         "economics",
         [
@@ -107,18 +108,26 @@ extension Order {
           "marginPaise": .money(economics.margin), "platformFeePaise": .money(economics.platformFee),
         ]
       ),
-      ("returnWindowDays", .int32(returnWindowDays)), ("orderDate", .optional(orderDate)),
+      ("returnWindowDays", .int32(returnWindowDays)),
+    ]
+  }
+
+  /// What the shopper has said about the purchase.
+  var purchaseFields: [(String, BSONValue)] {
+    [
+      ("item", .document(item.document)), ("totalPaise", .money(total)), ("orderDate", .optional(orderDate)),
       ("soldBy", .optional(soldBy)), ("extractedProductName", .optional(extractedProductName)),
       ("reviewerName", .optional(reviewerName)),
     ]
   }
 
-  /// What a commit sets.
+  /// What every commit sets.
   func changingFields(changedBy: String) -> [(String, BSONValue)] {
     stateFields + evidenceFields
       + [
         ("fundsHold", .string(fundsHold.rawValue)), ("holdSeq", .int32(holdSeq)),
-        ("settlement", .optional(settlement?.document)), ("voidedSettlementTries", .int32(voidedSettlementTries)),
+        ("holdRequestedBy", .optional(holdRequestedBy?.document)), ("settlement", .optional(settlement?.document)),
+        ("voidedSettlementTries", .int32(voidedSettlementTries)),
         ("events", .documents(events.map(\.document))), ("version", .int64(version)),
         ("updatedAt", .datetime(updatedAt)), ("updatedBy", .string(changedBy)), ("deletedAt", .optional(deletedAt)),
         ("deletedBy", deletedAt == nil ? .null : .string(changedBy)),
@@ -134,7 +143,8 @@ extension Order {
       ("frozenReasons", .strings(frozenReasons.map(\.rawValue))),
       ("externalOrderId", .optional(externalOrderID?.rawValue)), ("orderedAt", .optional(orderedAt)),
       ("approvedAt", .optional(approvedAt)), ("coolingEndsAt", .optional(coolingEndsAt)),
-      ("pendingSaga", .optional(pendingSaga?.document)), ("slotCheckDueAt", .optional(slotCheckDueAt)),
+      ("pendingSaga", .optional(pendingSaga?.document)), ("sagaRefusal", .optional(sagaRefusal?.document)),
+      ("slotCheckDueAt", .optional(slotCheckDueAt)),
     ]
   }
 

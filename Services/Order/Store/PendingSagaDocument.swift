@@ -14,13 +14,9 @@ extension PendingSaga {
     case Self.settling: plan = .settling(try SettlementPlan(try document.document("settlement")))
     default: throw MongoFailure.malformedDocument("`pendingSaga.kind` has a value that is not known here")
     }
-    let actor = try document.document("actor")
     self.init(
       plan: plan, startedAt: try document.datetime("startedAt"), touchedAt: try document.datetime("touchedAt"),
-      attempt: try document.int32("attempt"),
-      actor: Actor(
-        id: try actor.string("id"), roles: try actor.strings("roles").compactMap { Role(rawValue: $0) },
-        requestID: try actor.optionalString("requestId")),
+      attempt: try document.int32("attempt"), actor: try Actor(try document.document("actor")),
       request: try document.optionalDocument("request").map { try RequestKey($0) })
   }
 
@@ -33,11 +29,7 @@ extension PendingSaga {
     }
     return [
       "kind": .string(kind), "startedAt": .datetime(startedAt), "touchedAt": .datetime(touchedAt),
-      "attempt": .int32(attempt),
-      "actor": [
-        "id": .string(actor.id), "roles": .strings(actor.roles.map(\.rawValue)),
-        "requestId": .optional(actor.requestID),
-      ],
+      "attempt": .int32(attempt), "actor": .document(actor.document),
       "request": .optional(request?.document), "settlement": .optional(settlement),
     ]
   }
@@ -49,17 +41,49 @@ extension SettlementPlan {
       step: try document.choice("step"), seq: try document.int32("seq"), mode: try document.choice("mode"),
       ref: try document.optionalString("ref"), overrideCooling: try document.bool("overrideCooling"),
       mediatorUserID: try document.optionalID("mediatorUserId"),
-      refusal: try document.optionalDocument("refusal").map { refusal in
-        Refusal(code: try refusal.choice("code"), message: try refusal.string("message"))
-      })
+      refusal: try document.optionalDocument("refusal").map { try Refusal($0) })
   }
 
   var document: BSONDocument {
-    let stored: BSONDocument? = refusal.map { ["code": .string($0.code.rawValue), "message": .string($0.message)] }
-    return [
+    [
       "step": .string(step.rawValue), "seq": .int32(seq), "mode": .string(mode.rawValue), "ref": .optional(ref),
       "overrideCooling": .bool(overrideCooling), "mediatorUserId": .optional(mediatorUserID),
-      "refusal": .optional(stored),
+      "refusal": .optional(refusal?.document),
+    ]
+  }
+}
+
+extension Refusal {
+  init(_ document: BSONDocument) throws {
+    self.init(code: try document.choice("code"), message: try document.string("message"))
+  }
+
+  var document: BSONDocument { ["code": .string(code.rawValue), "message": .string(message)] }
+}
+
+extension SagaRefusal {
+  init(_ document: BSONDocument) throws {
+    self.init(
+      startedAt: try document.datetime("startedAt"), refusal: try Refusal(try document.document("refusal")))
+  }
+
+  var document: BSONDocument { ["startedAt": .datetime(startedAt), "refusal": .document(refusal.document)] }
+}
+
+/// For whom something is done, however late: with the client of the call, so that audit entries can name it.
+extension Actor {
+  init(_ document: BSONDocument) throws {
+    self.init(
+      id: try document.string("id"), roles: try document.strings("roles").compactMap { Role(rawValue: $0) },
+      requestID: try document.optionalString("requestId"),
+      client: ClientDescription(
+        ip: try document.optionalString("ip"), userAgent: try document.optionalString("userAgent")))
+  }
+
+  var document: BSONDocument {
+    [
+      "id": .string(id), "roles": .strings(roles.map(\.rawValue)), "requestId": .optional(requestID),
+      "ip": .optional(client?.ip), "userAgent": .optional(client?.userAgent),
     ]
   }
 }

@@ -44,6 +44,17 @@ public actor InMemoryOrderStore: OrderStore {
     orders[id].flatMap { $0.deletedAt == nil ? $0 : nil }
   }
 
+  public func anyOrder(_ id: OrderID) -> Order? { orders[id] }
+
+  public func fates(of ids: [OrderID]) -> [OrderID: OrderFate] {
+    var fates: [OrderID: OrderFate] = [:]
+    for id in ids {
+      guard let order = orders[id] else { continue }
+      fates[id] = OrderFate(status: order.workflowStatus, changedAt: order.updatedAt, version: order.version)
+    }
+    return fates
+  }
+
   public func recall(_ key: RequestKey, at now: Timestamp) throws -> RequestMemory {
     guard let memory = memories[Scope(key)] else { return .unknown }
     guard memory.fingerprint == key.fingerprint else {
@@ -101,6 +112,7 @@ public actor InMemoryOrderStore: OrderStore {
     else { return .lost }
     orders[change.after.id] = change.after
     audit += change.audit
+    if change.discardsProofs { proofs.removeAll { $0.orderID == change.before.id } }
     switch effect {
     case .none: break
     case .begin(let key): memories[Scope(key)] = Memory(fingerprint: key.fingerprint)
@@ -124,16 +136,24 @@ public actor InMemoryOrderStore: OrderStore {
     return Array(found.sorted { $0.updatedAt < $1.updatedAt }.prefix(limit))
   }
 
-  public func orders(awaiting hold: FundsHold, changedBefore moment: Timestamp, limit: Int) -> [Order] {
+  public func orders(
+    awaiting hold: FundsHold, changedBefore moment: Timestamp, after place: ApprovalPlace?, limit: Int
+  ) -> [Order] {
     let found = orders.values.filter { order in
-      order.workflowStatus == .approved && order.fundsHold == hold && !order.frozen && order.deletedAt == nil
-        && order.pendingSaga == nil && order.updatedAt < moment
+      guard order.workflowStatus == .approved, order.fundsHold == hold, !order.frozen, order.deletedAt == nil,
+        order.pendingSaga == nil, order.updatedAt < moment
+      else { return false }
+      return place.map { Self.key(ApprovalPlace(order)) > Self.key($0) } ?? true
     }
-    return Array(found.sorted { ($0.approvedAt ?? $0.createdAt) < ($1.approvedAt ?? $1.createdAt) }.prefix(limit))
+    return Array(found.sorted { Self.key(ApprovalPlace($0)) < Self.key(ApprovalPlace($1)) }.prefix(limit))
   }
 
+  private static func key(_ place: ApprovalPlace) -> (Timestamp, String) { (place.approvedAt, place.id.rawValue) }
+
   public func lateReservationChecks(dueBy now: Timestamp, limit: Int) -> [Order] {
-    let found = orders.values.filter { ($0.slotCheckDueAt).map { $0 <= now } ?? false }
-    return Array(found.prefix(limit))
+    let found = orders.values.compactMap { order in
+      order.slotCheckDueAt.flatMap { $0 <= now ? (due: $0, order: order) : nil }
+    }
+    return found.sorted { $0.due < $1.due }.prefix(limit).map(\.order)
   }
 }

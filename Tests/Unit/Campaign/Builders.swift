@@ -48,7 +48,9 @@ enum Make {
       updatedAt: start)
   }
 
-  static func reservation(_ state: Reservation.State, order: Int = 1, campaign: Int = 1, version: Int64 = 0) -> Reservation {
+  static func reservation(_ state: Reservation.State, order: Int = 1, campaign: Int = 1, version: Int64 = 0)
+    -> Reservation
+  {
     Reservation(
       id: .generate(at: start), orderID: id(order), campaignID: id(campaign), mediatorCode: mediator,
       agencyCode: agency, state: state, releasedReason: state == .released ? "W4" : nil,

@@ -170,7 +170,7 @@ struct FundsHoldingTests {
   @Test("wallet's answer is stored with the order")
   func held() async throws {
     let harness = Harness()
-    let order = try await harness.holding.request(for: try await approved(in: harness), as: .system)
+    let order = try await harness.holding.request(for: try await approved(in: harness))
     #expect(order.fundsHold == .held)
     #expect(try await harness.order().fundsHold == .held)
   }
@@ -178,7 +178,7 @@ struct FundsHoldingTests {
   @Test("an owner who cannot pay is asked again by the sweep, and the approval stands")
   func unfunded() async throws {
     let harness = Harness(balance: 0)
-    let order = try await harness.holding.request(for: try await approved(in: harness), as: .system)
+    let order = try await harness.holding.request(for: try await approved(in: harness))
     #expect(order.fundsHold == .unfunded)
     #expect(order.workflowStatus == .approved)
     harness.clock.advance(by: .seconds(300))
@@ -193,7 +193,7 @@ struct FundsHoldingTests {
   func silent() async throws {
     let harness = Harness()
     await harness.wallet.fail("lock", .requestLost)
-    let order = try await harness.holding.request(for: try await approved(in: harness), as: .system)
+    let order = try await harness.holding.request(for: try await approved(in: harness))
     #expect(order.fundsHold == .requested)
     harness.clock.advance(by: .seconds(31))
     try await harness.reconciler.sweepSagas()

@@ -90,15 +90,29 @@ enum Make {
 
   static func stub(
     _ deal: DealTerms = deal(), id: OrderID = orderID, externalID: String = "403-1", request: RequestKey? = nil,
-    by shopper: Shopper = shopper, at now: Timestamp = .start
+    by shopper: Shopper = shopper, replacing preOrder: Order? = nil, at now: Timestamp = .start
   ) throws -> Order {
     let order = try Creation.open(
       PurchaseClaim(
         externalOrderID: try ExternalOrderID(parsing: externalID), quantity: 1, unitPrice: Money(paise: 99_900),
         orderDate: nil, soldBy: nil, extractedProductName: nil, reviewerName: "Asha R"),
-      on: deal, by: shopper, id: id, replacing: nil, rules: OrderRules(), actor: actor(.shopper), request: request,
+      on: deal, by: shopper, id: id, replacing: preOrder, rules: OrderRules(), actor: actor(.shopper), request: request,
       now: now)
     return Creation.attach([proof(of: id)], duplicateOf: nil, to: order)
+  }
+
+  /// A shopper who went to the marketplace and has not come back.
+  static func preOrder() throws -> Order {
+    var order = try stub()
+    order.workflowStatus = .redirected
+    order.pendingSaga = nil
+    order.externalOrderID = nil
+    order.item = order.item.unbought
+    order.total = .zero
+    order.reviewerName = nil
+    order.proofs = [:]
+    order.proofVerdicts = [:]
+    return order
   }
 
   static func underReview(_ deal: DealTerms = deal()) throws -> Order {

@@ -170,6 +170,18 @@ struct OrderServiceTests {
     #expect(await code { _ = try await harness.create() } == .soldOut)
   }
 
+  @Test("the picture of an order that nothing came of is no duplicate in the next try")
+  func pictureTriedAgain() async throws {
+    let harness = Harness(free: 0)
+    #expect(await code { _ = try await harness.create() } == .soldOut)
+    #expect(await harness.store.proofs.isEmpty)
+    await harness.slots.setFree(1)
+    let text = try #require(try await harness.create().order?.id)
+    let id = try #require(OrderID(text))
+    let verdict = try #require(await harness.store.stored(id)?.proofVerdicts[.order])
+    #expect(verdict.duplicateOf == nil)
+  }
+
   @Test("a call sent twice at once has one effect and two equal answers")
   func twins() async throws {
     let harness = Harness()

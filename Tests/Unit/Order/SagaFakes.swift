@@ -1,5 +1,6 @@
 import Kernel
 import OrderMemory
+import Synchronization
 
 @testable import OrderDomain
 
@@ -26,57 +27,93 @@ private func under(_ fault: Fault?, _ effect: () throws -> Void) throws {
   }
 }
 
-/// Campaign as far as orders know it: one slot per order, counted in `free`.
+/// Campaign as far as orders know it: one slot per order, counted in `free`, and the largest version of each order.
 actor FakeSlots: CampaignSlots {
   var states: [OrderID: SlotState] = [:]
   var free: Int
   var capReached = false
+  private(set) var versions: [OrderID: Int64] = [:]
   private var faults: [String: [Int: Fault]] = [:]
+  private var interruptions: [String: @Sendable () async throws -> Void] = [:]
   private(set) var calls: [String: Int] = [:]
 
   init(free: Int = 100) { self.free = free }
 
   func fail(_ method: String, call: Int = 1, _ fault: Fault) { faults[method, default: [:]][call] = fault }
 
-  func setCapReached() { capReached = true }
+  /// Runs `work` when `method` is called next: its message waits that long on its way.
+  func delay(_ method: String, until work: @escaping @Sendable () async throws -> Void) {
+    interruptions[method] = work
+  }
 
-  private func call(_ method: String, _ effect: () throws -> Void) throws {
+  func setCapReached(_ isReached: Bool = true) { capReached = isReached }
+
+  func setFree(_ count: Int) { free = count }
+
+  private func call(_ method: String, _ effect: () throws -> Void) async throws {
     let count = calls[method, default: 0] + 1
     calls[method] = count
+    if let work = interruptions.removeValue(forKey: method) { try await work() }
     try under(faults[method]?[count], effect)
+  }
+
+  /// Whether a step of this version still counts; it then outdates smaller ones.
+  private func counts(_ order: OrderID, _ version: Int64) -> Bool {
+    guard version == 0 || version >= versions[order, default: 0] else { return false }
+    versions[order] = max(version, versions[order, default: 0])
+    return true
   }
 
   func deal(_ id: DealID, for shopper: Shopper, as actor: Actor) throws -> DealTerms { Make.deal() }
 
-  func reserve(for order: Order, as actor: Actor) throws {
-    try call("reserve") {
-      guard states[order.id] == nil else { return }
+  func reserve(for order: Order, as actor: Actor) async throws {
+    try await call("reserve") {
+      if states[order.id] == .released { throw Failure(.orderStateMismatch, "the slot was given back") }
+      guard states[order.id] == nil else {
+        _ = counts(order.id, order.version)
+        return
+      }
       guard free > 0 else { throw Failure(.soldOut, "no slot is left") }
       free -= 1
       states[order.id] = .held
+      versions[order.id] = order.version
     }
   }
 
   func reservation(of order: OrderID, as actor: Actor) -> SlotState? { states[order] }
 
-  func consume(for order: OrderID, as actor: Actor) throws {
-    try call("consume") {
+  func consume(for order: OrderID, version: Int64, as actor: Actor) async throws {
+    try await call("consume") {
       guard states[order] != nil else { throw Failure(.reservationNotFound, "no slot") }
       if capReached { throw Failure(.capExceeded, "the limit is reached") }
-      states[order] = .consumed
+      if counts(order, version) { states[order] = .consumed }
     }
   }
 
-  func unconsume(for order: OrderID, as actor: Actor) throws {
-    try call("unconsume") { states[order] = .held }
+  func unconsume(for order: OrderID, version: Int64, as actor: Actor) async throws {
+    try await call("unconsume") { if counts(order, version) { states[order] = .held } }
   }
 
-  func release(for order: OrderID, reason: String, as actor: Actor) throws {
-    try call("release") {
+  func release(for order: OrderID, version: Int64, reason: String, as actor: Actor) async throws {
+    try await call("release") {
       guard let state = states[order] else { throw Failure(.reservationNotFound, "no slot") }
-      if state != .released { free += 1 }
+      guard state != .consumed else { throw Failure(.orderStateMismatch, "the slot is consumed") }
+      guard state == .held, counts(order, version) else { return }
+      free += 1
       states[order] = .released
+      reasons[order] = reason
     }
+  }
+
+  private(set) var reasons: [OrderID: String] = [:]
+
+  /// Pages of two, so that few orders make many pages; the place is the number of orders seen.
+  func held(before moment: Timestamp, from place: String?) throws -> HeldSlots {
+    if place == "damaged" { throw Failure(.invalidCursor, "another list") }
+    let all = states.filter { $0.value == .held }.keys.sorted { $0.rawValue < $1.rawValue }
+    let rest = all.filter { $0.rawValue > (place ?? "") }
+    let page = Array(rest.prefix(2))
+    return HeldSlots(orders: page, next: rest.count > page.count ? page.last?.rawValue : nil)
   }
 }
 
@@ -92,6 +129,8 @@ actor FakeWallet: WalletFunds {
   private(set) var posted: [Key: SettlementPosting] = [:]
   private(set) var voided: [Key: ErrorCode] = [:]
   private(set) var locks = 0
+  /// For which order, and for whom, a hold was asked for.
+  private(set) var asked: [(order: OrderID, actor: Actor)] = []
   private(set) var releases: [Int32] = []
   private var faults: [String: [Int: Fault]] = [:]
   private(set) var calls: [String: Int] = [:]
@@ -109,6 +148,7 @@ actor FakeWallet: WalletFunds {
   }
 
   func lock(_ lock: FundsLock, as actor: Actor) throws {
+    asked.append((lock.funds.orderID, actor))
     try call("lock") {
       guard balance >= (try lock.funds.economics.ownerDebit().paise) else {
         throw Failure(.insufficientFunds, "not enough money")
@@ -192,6 +232,11 @@ actor DyingStore: OrderStore {
   }
 
   func order(_ id: OrderID) async throws -> Order? { await truth.order(id) }
+
+  func anyOrder(_ id: OrderID) async throws -> Order? { await truth.anyOrder(id) }
+
+  func fates(of ids: [OrderID]) async throws -> [OrderID: OrderFate] { await truth.fates(of: ids) }
+
   func recall(_ key: RequestKey, at now: Timestamp) async throws -> RequestMemory {
     try await truth.recall(key, at: now)
   }
@@ -224,11 +269,22 @@ actor DyingStore: OrderStore {
     await truth.abandonedSagas(before: moment, limit: limit)
   }
 
-  func orders(awaiting hold: FundsHold, changedBefore moment: Timestamp, limit: Int) async throws -> [Order] {
-    await truth.orders(awaiting: hold, changedBefore: moment, limit: limit)
+  func orders(
+    awaiting hold: FundsHold, changedBefore moment: Timestamp, after place: ApprovalPlace?, limit: Int
+  ) async throws -> [Order] {
+    await truth.orders(awaiting: hold, changedBefore: moment, after: place, limit: limit)
   }
 
   func lateReservationChecks(dueBy now: Timestamp, limit: Int) async throws -> [Order] {
     await truth.lateReservationChecks(dueBy: now, limit: limit)
   }
+}
+
+/// The orders that the reconciler could not help.
+final class Reports: Sendable {
+  private let reported = Mutex<[OrderID]>([])
+
+  var orders: [OrderID] { reported.withLock { $0 } }
+
+  func add(_ order: OrderID) { reported.withLock { $0.append(order) } }
 }
