@@ -221,3 +221,11 @@ extension ErrorCode {
     }
   }
 }
+
+extension ErrorCode {
+  /// The code as people read it, the title of problem documents: `UPSTREAM_SUSPENDED` is "Upstream suspended".
+  public var title: String {
+    let words = rawValue.lowercased().split(separator: "_").joined(separator: " ")
+    return words.prefix(1).uppercased() + words.dropFirst()
+  }
+}

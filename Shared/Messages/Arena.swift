@@ -176,6 +176,8 @@ extension Arena {
     if let memory = pthread_getspecific(key) {
       return Arena(state: memory.assumingMemoryBound(to: State.self))
     }
+    // Without these few kilobytes no message of this thread can be read or written, and no caller could go on either:
+    // Swift's own allocations end the process in the same situation.
     guard let home = malloc(homeBytes), let memory = malloc(MemoryLayout<State>.size) else {
       fatalError("out of memory")
     }

@@ -4,7 +4,7 @@ internal import Messages
 // The one place where refusals of the product become statuses of the wire, and back (DOMAIN 0.2).
 
 extension StatusCode {
-  /// No `default`: a new kind must not compile until someone has chosen its code.
+  /// One status per kind. The switch names every kind, so adding one asks for a decision here.
   public init(_ kind: FailureKind) {
     self =
       switch kind {

@@ -92,17 +92,11 @@ struct AdminRoutes: HTTPHandler {
     return isFit ? given : String(UInt64.random(in: .min ... .max), radix: 16)
   }
 
-  /// The code in words: `METHOD_NOT_ALLOWED` is "Method not allowed".
-  private static func title(of code: ErrorCode) -> String {
-    let words = code.rawValue.lowercased().replacing("_", with: " ")
-    return words.prefix(1).uppercased() + words.dropFirst()
-  }
-
   /// The one shape of every refusal (DOMAIN 0.2).
   static func problem(_ status: Int, _ code: ErrorCode, _ detail: String, _ requestID: String) -> HTTPResponse {
     var response = json(status) { writer in
       writer.member("type", "/problems/\(code.rawValue)")
-      writer.member("title", Self.title(of: code))
+      writer.member("title", code.title)
       writer.name("status")
       writer.number(Int64(status))
       writer.member("detail", detail)

@@ -11,12 +11,6 @@ extension ErrorCode {
     default: kind.httpStatus
     }
   }
-
-  /// `UPSTREAM_SUSPENDED` as people read it: `Upstream suspended`.
-  public var title: String {
-    let words = rawValue.lowercased().split(separator: "_").joined(separator: " ")
-    return words.prefix(1).uppercased() + words.dropFirst()
-  }
 }
 
 extension FailureKind {
