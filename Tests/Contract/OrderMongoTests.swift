@@ -12,8 +12,10 @@ struct OrderMongoTests {
   /// One connection, so that the transaction whose commit never came ends with the next one of its session.
   private func withStore(_ body: (MongoOrderStore, TestMongo) async throws -> Void) async throws {
     try await TestMongo.withMongo(
-      "order", migrations: OrderMigrations.all, configure: { $0.poolMax = 1 }
+      "order", configure: { $0.poolMax = 1 }
     ) { mongo in
+      let name = mongo.database.name
+      try await TestMongo.asOperator { try await MigrationRunner($0.renamed(name), OrderMigrations.all).up() }
       try await body(MongoOrderStore(mongo.database), mongo)
     }
   }

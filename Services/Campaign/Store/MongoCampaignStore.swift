@@ -65,7 +65,9 @@ public struct MongoCampaignStore: CampaignStore {
     return try await database.run { connection in
       // One row more than asked for tells whether there is a next page.
       let found = try connection.find(
-        Reservation.collection, filter, sort: ["createdAt": 1, "_id": 1], limit: page.size + 1)
+        Reservation.collection, filter, sort: ["createdAt": 1, "_id": 1], limit: page.size + 1,
+        // Among few reservations the planner may take another index for as good, and keep it when there are many.
+        options: ["hint": .string(Reservation.heldIndex)])
       let items = try found.prefix(page.size).map { try Reservation($0) }
       let last = found.count > items.count ? items.last : nil
       return Page(

@@ -4,6 +4,7 @@ import Mongo
 
 extension Reservation {
   static let collection = "slot_reservations"
+  static let heldIndex = "createdAt_1__id_1_held"
 
   init(_ document: BSONDocument) throws {
     self.init(

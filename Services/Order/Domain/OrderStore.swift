@@ -104,8 +104,8 @@ public protocol OrderStore: Sendable {
   /// being settled.
   func abandonedSagas(before moment: Timestamp, limit: Int) async throws -> [Order]
 
-  /// Approved orders in `hold` last changed before `moment`, oldest approval first and then by id, from behind `place`
-  /// on; frozen ones are left out.
+  /// Approved orders in `hold` (`requested` or `unfunded`) last changed before `moment`, oldest approval first and then
+  /// by id, from behind `place` on; frozen ones are left out.
   func orders(
     awaiting hold: FundsHold, changedBefore moment: Timestamp, after place: ApprovalPlace?, limit: Int
   ) async throws -> [Order]

@@ -1,5 +1,6 @@
 import Kernel
 import Mongo
+import OrderDomain
 
 enum Collections {
   static let orders = "orders"
@@ -9,10 +10,14 @@ enum Collections {
   static let shopperLocks = "shopper_locks"
 }
 
-/// Names of indexes that code recognises in a duplicate-key failure. An index's name spells its keys.
+/// Names of indexes that code recognises in a duplicate-key failure, or names in a query. An index's name spells its
+/// keys.
 enum IndexNames {
   static let claim = "userId_1_dealId_1"
   static let externalOrderID = "externalOrderId_1"
+
+  /// Of orders that wait for money: `requested` and `unfunded` have such an index.
+  static func approvals(awaiting hold: FundsHold) -> String { "approvedAt_1__id_1_\(hold.rawValue)" }
 }
 
 extension BSONDocument {

@@ -117,7 +117,8 @@ extension MongoOrderStore {
       filter.append("approvedAt", ["$gte": .datetime(place.approvedAt)])
       filter.append("$or", [["approvedAt": ["$gt": .datetime(place.approvedAt)]], ["_id": ["$gt": .id(place.id)]]])
     }
-    return try await orders(filter, sort: ["approvedAt": 1, "_id": 1], limit: limit)
+    return try await orders(
+      filter, sort: ["approvedAt": 1, "_id": 1], limit: limit, index: IndexNames.approvals(awaiting: hold))
   }
 
   public func lateReservationChecks(dueBy now: Timestamp, limit: Int) async throws -> [Order] {
@@ -126,9 +127,14 @@ extension MongoOrderStore {
       sort: ["slotCheckDueAt": 1], limit: limit)
   }
 
-  private func orders(_ filter: BSONDocument, sort: BSONDocument, limit: Int) async throws -> [Order] {
-    try await database.run { connection in
-      try connection.find(Collections.orders, filter, sort: sort, limit: limit).map { try Order($0) }
+  /// - Parameter index: for queries where the planner, among few orders, takes a worse one for as good.
+  private func orders(
+    _ filter: BSONDocument, sort: BSONDocument, limit: Int, index: String? = nil
+  ) async throws -> [Order] {
+    let options: BSONDocument = index.map { ["hint": .string($0)] } ?? [:]
+    return try await database.run { connection in
+      try connection.find(Collections.orders, filter, sort: sort, limit: limit, options: options)
+        .map { try Order($0) }
     }
   }
 }

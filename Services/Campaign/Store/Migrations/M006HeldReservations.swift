@@ -7,7 +7,9 @@ extension CampaignMigrations {
     id: "006_held_reservations", description: "Reservations that are held, page by page",
     up: [
       .createIndexes([
-        IndexSpec(Reservation.collection, ["createdAt": 1, "_id": 1], partialFilter: ["state": "held"])
+        IndexSpec(
+          Reservation.collection, ["createdAt": 1, "_id": 1], name: Reservation.heldIndex,
+          partialFilter: ["state": "held"])
       ])
     ])
 }
