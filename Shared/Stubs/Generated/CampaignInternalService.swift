@@ -102,7 +102,9 @@ public struct CampaignInternalServiceBinding: ServiceBinding {
       BoundMethod(CampaignInternalServiceMethods.consumeSlot) { try await handlers.consumeSlot($0, $1) },
       BoundMethod(CampaignInternalServiceMethods.unconsumeSlot) { try await handlers.unconsumeSlot($0, $1) },
       BoundMethod(CampaignInternalServiceMethods.getReservation) { try await handlers.getReservation($0, $1) },
-      BoundMethod(CampaignInternalServiceMethods.listHeldReservations) { try await handlers.listHeldReservations($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.listHeldReservations) {
+        try await handlers.listHeldReservations($0, $1)
+      },
     ]
   }
 }
