@@ -15,7 +15,7 @@ struct OrderMongoTests {
       "order", configure: { $0.poolMax = 1 }
     ) { mongo in
       let name = mongo.database.name
-      try await TestMongo.asOperator { try await MigrationRunner($0.renamed(name), OrderMigrations.all).up() }
+      _ = try await TestMongo.asOperator { try await MigrationRunner($0.renamed(name), OrderMigrations.all).up() }
       try await body(MongoOrderStore(mongo.database), mongo)
     }
   }
@@ -71,14 +71,20 @@ struct OrderMongoTests {
       }
       #expect(plans.count == 2)
       for plan in plans {
-        #expect(try plan.string("planSummary") == "IXSCAN { approvedAt: 1, _id: 1 }")
-        #expect(!plan.has("hasSortStage"))
+        try TestMongo.expect(plan, uses: "IXSCAN { approvedAt: 1, _id: 1 }")
       }
     }
   }
 }
 
 extension TestMongo {
+  /// The index alone, perhaps in two ranges that are merged, and nothing sorted in memory.
+  static func expect(_ plan: BSONDocument, uses scan: String) throws {
+    let summary = try plan.string("planSummary")
+    #expect([scan, "\(scan), \(scan)"].contains(summary))
+    #expect(!plan.has("hasSortStage"))
+  }
+
   /// How the server answered what `work` asked for, as its profiler tells it.
   static func plans(
     of collection: String, _ mongo: TestMongo, _ work: () async throws -> Void

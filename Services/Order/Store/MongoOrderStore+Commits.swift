@@ -13,6 +13,9 @@ extension MongoOrderStore {
   /// Transactions tried for one creation. The database layer retries a conflicting transaction by itself; this counts
   /// how often all of that is worth repeating when other processes work for the same shopper.
   private static let openAttemptsMax = 5
+  /// Looks for a commit of unknown outcome, and the pause between them: 300 ms in all.
+  private static let lookUpsMax = 4
+  private static let lookUpPause = Duration.milliseconds(100)
 
   public func open(
     _ order: Order, replacing preOrder: Order?, proofs: [NewProof], limits: VelocityLimits
@@ -40,7 +43,7 @@ extension MongoOrderStore {
         return .lost
       } catch MongoFailure.unknownCommitResult {
         // The id alone tells nothing: a pre-order was there before.
-        guard try await lastChange(of: order.id) == token else { throw MongoFailure.unknownCommitResult }
+        guard try await isThere(token, of: order.id) else { throw MongoFailure.unknownCommitResult }
         return .committed
       } catch let failure as MongoFailure {
         if case .duplicateKey(RequestLog.index, _) = failure { return .lost }
@@ -110,17 +113,25 @@ extension MongoOrderStore {
       return .lost
     } catch MongoFailure.unknownCommitResult {
       // The token tells our write from any other of the same version.
-      guard try await lastChange(of: change.after.id) == token else { throw MongoFailure.unknownCommitResult }
+      guard try await isThere(token, of: change.after.id) else { throw MongoFailure.unknownCommitResult }
     }
     if !change.audit.isEmpty { wakeOutbox() }
     return .committed
   }
 
-  private func lastChange(of order: OrderID) async throws -> String? {
-    try await database.run { connection in
-      try connection.findOne(Collections.orders, ["_id": .id(order)], projection: ["changeToken": 1])?
-        .optionalString("changeToken")
+  /// Whether the order's last change is the one of `token`, looked up after a commit of unknown outcome.
+  ///
+  /// More than once, because reads see what a majority has: a commit may have happened a moment ago and not be there yet.
+  private func isThere(_ token: String, of order: OrderID) async throws -> Bool {
+    for attempt in 1...Self.lookUpsMax {
+      let last = try await database.run { connection in
+        try connection.findOne(Collections.orders, ["_id": .id(order)], projection: ["changeToken": 1])?
+          .optionalString("changeToken")
+      }
+      if last == token { return true }
+      if attempt < Self.lookUpsMax { try await Task.sleep(for: Self.lookUpPause) }
     }
+    return false
   }
 
   private static func write(
