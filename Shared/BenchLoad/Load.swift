@@ -6,6 +6,7 @@ import Synchronization
 /// Calls that start at a steady rate until they are stopped.
 final class Load: Sendable {
   private let channel: RPCChannel
+  private let method: MethodDescriptor
   private let rate: Int
   private let duration: Duration?
   private let message: [UInt8]
@@ -16,9 +17,11 @@ final class Load: Sendable {
 
   /// `duration` nil: until `stop`.
   init(
-    channel: RPCChannel, rate: Int, duration: Duration?, bytes: Int, options: CallOptions, outstandingMax: Int
+    channel: RPCChannel, method: MethodDescriptor, rate: Int, duration: Duration?, bytes: Int, options: CallOptions,
+    outstandingMax: Int
   ) throws {
     self.channel = channel
+    self.method = method
     self.rate = rate
     self.duration = duration
     self.options = options
@@ -63,7 +66,7 @@ final class Load: Sendable {
   private func call(dueAt: ContinuousClock.Instant, _ clock: ContinuousClock) async {
     let failure: String?
     do {
-      let answer = try await channel.unary(EchoMethods.unary, message, options: options)
+      let answer = try await channel.unary(method, message, options: options)
       failure = answer == message ? nil : "the answer differs from the request"
     } catch {
       failure = "\(error)"

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import RPC
+import Stubs
 
 /// Steady load on `bench.v1.Echo` through our own client. The load is open: a call starts when it is due, whether or
 /// not earlier ones were answered, so that a server that stands still is seen in the latencies and not in the rate.
@@ -18,6 +19,9 @@ struct BenchLoad: AsyncParsableCommand {
 
   @Option(help: "Where to call: host:port, or several separated by commas.")
   var target: String
+
+  @Option(help: "Which lane to call in: unary (normal), read (background) or internal (critical).")
+  var method = Method.unary
 
   @Option(help: "Calls per second.")
   var rate = 1_000
@@ -53,7 +57,8 @@ struct BenchLoad: AsyncParsableCommand {
     logger.logLevel = .error
     let channel = RPCChannel(target: target, logger: logger)
     let load = try Load(
-      channel: channel, rate: rate, duration: seconds == 0 ? nil : .seconds(seconds), bytes: bytes,
+      channel: channel, method: method.descriptor, rate: rate, duration: seconds == 0 ? nil : .seconds(seconds),
+      bytes: bytes,
       options: CallOptions(
         deadline: .milliseconds(deadline), attemptDeadline: nil,
         retry: attempts == 1 ? .none : RetryPolicy(attemptsMax: attempts, pause: .milliseconds(100))),
@@ -65,6 +70,21 @@ struct BenchLoad: AsyncParsableCommand {
     let tally = load.tally
     print(line: tally.json(latencies: true), to: .standardOutput)
     if tally.failed > 0 { throw ExitCode(1) }
+  }
+}
+
+/// The methods of an echo server, which do the same and differ in how urgent they are.
+enum Method: String, ExpressibleByArgument, CaseIterable {
+  case unary
+  case read
+  case `internal`
+
+  var descriptor: MethodDescriptor {
+    switch self {
+    case .unary: EchoMethods.unary
+    case .read: EchoMethods.read
+    case .internal: EchoInternalServiceMethods.unary
+    }
   }
 }
 

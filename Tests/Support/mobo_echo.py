@@ -85,6 +85,16 @@ class Load:
                 assert time.monotonic() < deadline, f"the load stands still: {self._counts} {self._noise}"
                 self._changed.wait(0.2)
 
+    def await_started(self, count, seconds=120):
+        """Returns the counts of the first report after so many calls were begun in all."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while self._counts["started"] < count:
+                assert self.process.poll() is None, f"bench-load ended: {self._noise}"
+                assert time.monotonic() < deadline, f"the load stands still: {self._counts} {self._noise}"
+                self._changed.wait(0.2)
+            return self._counts
+
     def finish(self):
         """The final counts."""
         if self.process.poll() is None:
