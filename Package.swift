@@ -68,6 +68,7 @@ let libraries: [Target] = [
   shared("Mongo", ["Kernel", "CMongoc", log]),
   shared("Reliability", ["Kernel", "Mongo", "Messages", "RPC", "Stubs", crypto, log]),
   shared("Config", ["Kernel"]),
+  shared("Signals", []),
   shared("Telemetry", ["Kernel", log]),
   shared("Access", ["Kernel", "Messages", "RPC", "Stubs", crypto, jwt, log]),
   shared("HTTP", ["Kernel", "HTTP2", "Transport", nioCore, nioPosix, nioHTTP1, log]),
@@ -75,7 +76,7 @@ let libraries: [Target] = [
     "ServiceRuntime",
     [
       "Kernel", "Config", "Telemetry", "RPC", "Transport", "Messages", "Stubs", "Introspection", "Mongo",
-      "Reliability", "Access", "HTTP", argumentParser, log,
+      "Reliability", "Access", "HTTP", "Signals", argumentParser, log,
     ]),
   shared("TestKit", ["Kernel", "Mongo", log]),
 ]
@@ -84,10 +85,18 @@ let tools: [Target] = [
   .executableTarget(name: "protogen", path: "Shared/ProtoGen"),
   .executableTarget(name: "mobo", dependencies: [argumentParser], path: "Shared/Operator"),
   .executableTarget(
-    name: "bench-echo", dependencies: ["Introspection", "Messages", "RPC", "Stubs", argumentParser, log],
+    name: "bench-echo", dependencies: ["Introspection", "Messages", "RPC", "Stubs", "Signals", argumentParser, log],
     path: "Shared/BenchEcho"),
   .executableTarget(
     name: "bench-load", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchLoad"),
+  // The two ends of gRPC's interoperability tests.
+  .executableTarget(
+    name: "interop-server",
+    dependencies: ["Messages", "RPC", "Stubs", "Signals", "Telemetry", "Transport", argumentParser, log],
+    path: "Tests/Interop/Server"),
+  .executableTarget(
+    name: "interop-client", dependencies: ["Messages", "RPC", "Stubs", "Transport", argumentParser, log],
+    path: "Tests/Interop/Client"),
 ]
 
 let services: [Target] =

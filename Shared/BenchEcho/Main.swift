@@ -3,6 +3,7 @@ import Introspection
 import Logging
 import Messages
 import RPC
+import Signals
 import Stubs
 
 /// The RPC runtime with nothing behind it: what conformance tests and benchmarks of the runtime call.
@@ -59,7 +60,7 @@ struct BenchEcho: AsyncParsableCommand {
       configuration, interceptors: [admission, CallLog(logger: logger)], services: services, logger: logger)
     let (host, port) = try await server.start()
     StandardError.write(#"{"level":"info","message":"listening","service":"bench-echo","grpc":"\#(host):\#(port)"}"#)
-    await TerminationSignal.received()
+    await TerminationSignals().first()
     await server.shutdownGracefully(within: .seconds(10))
   }
 }

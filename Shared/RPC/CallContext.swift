@@ -71,6 +71,13 @@ public struct CallContext: Sendable {
   /// What `compressResponses` was told; nil leaves it to the server's configuration.
   public var compressesResponses: Bool? { call.state.withLock { $0.compressesResponses } }
 
+  /// Whether the request's last message that was read came compressed.
+  public var isRequestCompressed: Bool { call.state.withLock { $0.isRequestCompressed } }
+
+  func noteRequest(isCompressed: Bool) {
+    call.state.withLock { $0.isRequestCompressed = isCompressed }
+  }
+
   /// Tells the call's log line who called. Said by whoever finds out, for those further out who could not know.
   public func note(caller: String) {
     call.state.withLock { $0.notedCaller = caller }
@@ -150,6 +157,7 @@ final class CallRecord: Sendable {
     var notedCaller: String?
     var requestID: String?
     var compressesResponses: Bool?
+    var isRequestCompressed = false
   }
 
   let method: MethodDescriptor

@@ -18,7 +18,8 @@ struct MessageAssembler {
   private var prefix: UInt64 = 0
   private var prefixCount = 0
   private var expected = 0
-  private var isCompressed = false
+  /// Whether the last message came compressed.
+  private(set) var isCompressed = false
   private var body: [UInt8] = []
 
   init(bytesMax: Int) {

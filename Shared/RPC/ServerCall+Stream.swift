@@ -69,7 +69,10 @@ extension ServerCall {
       throw end(with: RPCError(error))
     }
     stream.consumed(takenBytes)
-    if message != nil { stream.countMessageReceived() }
+    if message != nil {
+      stream.countMessageReceived()
+      noteCompression()
+    }
     guard hold(assembler.heldBytes) else { throw end(with: ServerCall.overdrawn) }
     return message
   }

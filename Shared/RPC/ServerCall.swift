@@ -113,11 +113,17 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     guard let message, let context, let method else { return refuse(RPCError.requestCardinality) }
     stream.countMessageReceived()
     self.message = nil
+    noteCompression()
     hold(0)  // From here on the number of running handlers is the bound.
     switch method.handler {
     case .unary(let answer): startUnary(answer, context, message)
     case .streaming(let answer): startStream(answer, context, StreamFlow(message: message))
     }
+  }
+
+  /// Calls that announced no encoding, as most do, pay nothing for this.
+  func noteCompression() {
+    if assembler.encoding != .identity { context?.noteRequest(isCompressed: assembler.isCompressed) }
   }
 
   /// Keeps the connection's account of unfinished requests; false if it is overdrawn.

@@ -6,6 +6,7 @@ import Kernel
 import Logging
 import Mongo
 import RPC
+import Signals
 import Stubs
 import Telemetry
 import Transport

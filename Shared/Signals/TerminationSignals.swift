@@ -1,14 +1,14 @@
-import Dispatch
-import Synchronization
+internal import Dispatch
+internal import Synchronization
 
 #if canImport(Glibc)
-  import Glibc
+  internal import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+  internal import Darwin
 #endif
 
 /// SIGTERM and SIGINT: the first asks for an orderly end, the second ends the process at once.
-final class TerminationSignals: Sendable {
+public final class TerminationSignals: Sendable {
   private struct State {
     var isReceived = false
     var actions: [@Sendable () -> Void] = []
@@ -19,7 +19,7 @@ final class TerminationSignals: Sendable {
   nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
 
   /// Takes over the signals. Call once per process.
-  init() {
+  public init() {
     let queue = DispatchQueue(label: "signals")
     for number in [SIGTERM, SIGINT] {
       signal(number, SIG_IGN)  // The source sees it all the same; the default action would end us first.
@@ -31,7 +31,7 @@ final class TerminationSignals: Sendable {
   }
 
   /// Runs `action` at the first signal, or at once if it has come already.
-  func onFirst(_ action: @escaping @Sendable () -> Void) {
+  public func onFirst(_ action: @escaping @Sendable () -> Void) {
     let isReceived = state.withLock { state in
       if !state.isReceived { state.actions.append(action) }
       return state.isReceived
@@ -40,11 +40,12 @@ final class TerminationSignals: Sendable {
   }
 
   /// Returns after the first signal.
-  func first() async {
+  public func first() async {
     await withCheckedContinuation { continuation in onFirst { continuation.resume() } }
   }
 
-  var isReceived: Bool { state.withLock { $0.isReceived } }
+  /// True once a signal has come.
+  public var isReceived: Bool { state.withLock { $0.isReceived } }
 
   private func receive(_ number: Int32) {
     let actions = state.withLock { state -> [@Sendable () -> Void]? in
