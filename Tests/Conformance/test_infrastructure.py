@@ -46,8 +46,8 @@ def wallet_of(mongodb_uri, environment=None):
     assert set(codes.values()) == {0}
 
 
-def await_serving(channel):
-    watches = [Watch(health_pb2_grpc.HealthStub(channel), service) for service in WALLET]
+def await_serving(channel, services=WALLET):
+    watches = [Watch(health_pb2_grpc.HealthStub(channel), service) for service in services]
     for watch in watches:
         watch.until(Status.SERVING)
         watch.call.cancel()
@@ -493,6 +493,37 @@ def test_every_process_shows_itself(everybody, name):
         assert set(statuses) == {"", *listed}
         answer = channelz_pb2_grpc.ChannelzStub(channel).GetServers(channelz_pb2.GetServersRequest(), timeout=TIMEOUT)
         assert len(answer.server) == 1
+
+
+def test_channels_lead_to_subchannels_and_sockets(everybody):
+    with everybody.channel("order") as channel:
+        await_serving(channel, ["mobo.order.v1.OrderService"])
+        stub = channelz_pb2_grpc.ChannelzStub(channel)
+        answer = stub.GetTopChannels(channelz_pb2.GetTopChannelsRequest(), timeout=TIMEOUT)
+        assert answer.end
+        port = everybody.grpc_ports["wallet"]
+        [wallet] = [one for one in answer.channel if one.data.target == f"127.0.0.1:{port}"]
+        assert wallet.data.state.state == channelz_pb2.ChannelConnectivityState.READY
+        # Order watches the health of wallet: one call, which lasts.
+        assert wallet.data.calls_started > wallet.data.calls_succeeded + wallet.data.calls_failed
+        assert wallet.data.trace.num_events_logged >= len(wallet.data.trace.events) > 0
+        request = channelz_pb2.GetChannelRequest(channel_id=wallet.ref.channel_id)
+        assert stub.GetChannel(request, timeout=TIMEOUT).channel.ref == wallet.ref
+
+        [reference] = wallet.subchannel_ref
+        request = channelz_pb2.GetSubchannelRequest(subchannel_id=reference.subchannel_id)
+        subchannel = stub.GetSubchannel(request, timeout=TIMEOUT).subchannel
+        assert subchannel.ref == reference
+        assert subchannel.data.target == f"127.0.0.1:{port}"
+        assert subchannel.data.state.state == channelz_pb2.ChannelConnectivityState.READY
+        assert subchannel.data.calls_started > 0
+
+        [reference] = subchannel.socket_ref
+        connection = socket(stub, reference)
+        assert connection.remote.tcpip_address.port == port
+        assert connection.data.streams_started > 0 and connection.data.messages_received > 0
+        assert connection.data.peer_max_concurrent_streams > 0
+        assert connection.data.HasField("last_local_stream_created_timestamp")
 
 
 def test_the_echo_server_shows_itself_too():
