@@ -92,7 +92,9 @@ let tools: [Target] = [
   // The two ends of gRPC's interoperability tests.
   .executableTarget(
     name: "interop-server",
-    dependencies: ["Messages", "RPC", "Stubs", "Signals", "Telemetry", "Transport", argumentParser, log],
+    dependencies: [
+      "Introspection", "Messages", "RPC", "Stubs", "Signals", "Telemetry", "Transport", argumentParser, log,
+    ],
     path: "Tests/Interop/Server"),
   .executableTarget(
     name: "interop-client", dependencies: ["Messages", "RPC", "Stubs", "Transport", argumentParser, log],

@@ -46,13 +46,9 @@ struct BenchEcho: AsyncParsableCommand {
     logger.logLevel = .warning
     let echo = Echo(work: Work(places: places, stay: .microseconds(workUs)))
     let own: [any ServiceBinding] = [EchoBinding(echo), EchoInternalServiceBinding(echo)]
-    let health = HealthStatuses()
     var configuration = RPCServerConfiguration(host: "127.0.0.1", port: port, threads: threads)
     configuration.channelz = Channelz()
-    let services =
-      own + IntrospectionServices.bindings(beside: own, health: health, channelz: configuration.channelz)
-    health.update(
-      Dictionary(([""] + services.map(\.serviceName)).map { ($0, .serving) }, uniquingKeysWith: { first, _ in first }))
+    let services = IntrospectionServices.all(beside: own, channelz: configuration.channelz)
     let admission = AdmissionControl(
       services: services, configuration: AdmissionConfiguration(limitMin: limitMin, limitMax: limitMax),
       logger: logger)

@@ -4,6 +4,16 @@ internal import Stubs
 /// What every executable answers beside its own services: health, and for those who look into it channelz and
 /// reflection. None of them asks who calls.
 public enum IntrospectionServices {
+  /// All services of an executable that depends on nothing: its own and these. They serve as long as it runs.
+  public static func all(beside services: [any ServiceBinding], channelz: Channelz?) -> [any ServiceBinding] {
+    let health = HealthStatuses()
+    let all = services + bindings(beside: services, health: health, channelz: channelz)
+    var statuses: [String: HealthStatuses.Status] = ["": .serving]
+    for binding in all { statuses[binding.serviceName] = .serving }
+    health.update(statuses)
+    return all
+  }
+
   /// - Parameters:
   ///   - services: the executable's own.
   ///   - health: what it says of all of them, these included; to be kept up to date by the executable.

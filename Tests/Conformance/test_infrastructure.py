@@ -370,7 +370,8 @@ def test_what_is_asked_for_is_switched_off_by_configuration(mongodb_uri):
             stub = reflection_pb2_grpc.ServerReflectionStub(channel)
             request = reflection_pb2.ServerReflectionRequest(list_services="")
             assert refusal(lambda: converse(stub, [request])) == grpc.StatusCode.UNIMPLEMENTED
-            statuses = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=TIMEOUT).statuses
+            health = health_pb2_grpc.HealthStub(channel)
+            statuses = health.List(health_pb2.HealthListRequest(), timeout=TIMEOUT).statuses
             assert set(statuses) == {"", "grpc.health.v1.Health", *WALLET}
     finally:
         deployment.close()
@@ -526,15 +527,18 @@ def test_channels_lead_to_subchannels_and_sockets(everybody):
         assert connection.data.HasField("last_local_stream_created_timestamp")
 
 
-def test_the_echo_server_shows_itself_too():
-    binary = pathlib.Path(os.environ["MOBO_BIN_DIR"]) / "bench-echo"
+@pytest.mark.parametrize("name, own", [
+    ("bench-echo", "bench.v1.Echo"), ("interop-server", "grpc.testing.TestService")])
+def test_the_servers_of_the_tests_show_themselves_too(name, own):
+    binary = pathlib.Path(os.environ["MOBO_BIN_DIR"]) / name
     process = subprocess.Popen([str(binary), "--port", "0"], stderr=subprocess.PIPE, text=True)
     try:
         address = json.loads(process.stderr.readline())["grpc"]
         with grpc.insecure_channel(address) as channel:
             listed = proto_reflection_descriptor_database.ProtoReflectionDescriptorDatabase(channel).get_services()
-            assert {"bench.v1.Echo", *INFRASTRUCTURE} <= set(listed)
-            assert health_pb2_grpc.HealthStub(channel).Check(ask(), timeout=TIMEOUT).status == Status.SERVING
+            assert {own, *INFRASTRUCTURE} <= set(listed)
+            health = health_pb2_grpc.HealthStub(channel)
+            assert {health.Check(ask(one), timeout=TIMEOUT).status for one in ("", own)} == {Status.SERVING}
     finally:
         process.terminate()
         process.communicate(timeout=15)

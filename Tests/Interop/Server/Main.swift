@@ -1,4 +1,5 @@
 import ArgumentParser
+import Introspection
 import Logging
 import RPC
 import Signals
@@ -46,9 +47,11 @@ struct InteropServer: AsyncParsableCommand {
       let files = TLSFiles(certificate: certificateFile, key: keyFile, authorities: nil)
       configuration.tls = ServerTLS(try TLSCredentials(files))
     }
+    configuration.channelz = Channelz()
+    let services = IntrospectionServices.all(
+      beside: [TestServiceBinding(TestService())], channelz: configuration.channelz)
     let server = RPCServer(
-      configuration, interceptors: [MetadataEcho(), CallLog(logger: logger)], services: [TestServiceBinding(TestService())],
-      logger: logger)
+      configuration, interceptors: [MetadataEcho(), CallLog(logger: logger)], services: services, logger: logger)
     let (host, port) = try await server.start()
     let line = #"{"level":"info","message":"listening","service":"interop-server","grpc":"\#(host):\#(port)"}"# + "\n"
     StandardErrorSink().write(Array(line.utf8))
