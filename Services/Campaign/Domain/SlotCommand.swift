@@ -44,8 +44,8 @@ public enum SlotCommand: Hashable, Sendable {
 
 /// A slot command, and the version of the order that it was written down with.
 ///
-/// Versions of one order only grow, and whoever takes its work over writes a new one first. So a smaller version than an
-/// earlier step's tells that the step comes from a driver that was overtaken.
+/// Versions of one order only grow, and whoever takes its work over writes a new one first. So a smaller version than
+/// an earlier step's tells that the step comes from a driver that was overtaken.
 public struct SlotStep: Hashable, Sendable {
   public let command: SlotCommand
   /// 0 when it was not told: such a step is never outdated and outdates nothing.

@@ -67,8 +67,8 @@ public struct CreateOrderSaga: Sendable {
 
   /// Gives back a slot that was reserved after the order had been given up.
   ///
-  /// Written down first: a pre-order may become an order at any moment, and its claim then carries a larger version than
-  /// this release, which thereby cannot take its slot away.
+  /// Written down first: a pre-order may become an order at any moment, and its claim then carries a larger version
+  /// than this release, which thereby cannot take its slot away.
   public func releaseLateReservation(of order: Order) async throws {
     let now = runner.clock.now()
     var look = OrderChange(order, by: .system, at: now)

@@ -43,8 +43,8 @@ public struct Reconciler: Sendable {
     try await sweepHolds(.unfunded, changedBefore: runner.clock.now(), from: unfunded)
   }
 
-  /// Slots held for orders that have failed, or that nobody knows, for so long that no message about them is on its way
-  /// any more (DOMAIN 8.2). A backstop: whoever lets an order fail gives its slot back.
+  /// Slots held for orders that have failed, or that nobody knows, for so long that no message about them is on its
+  /// way any more (DOMAIN 8.2). A backstop: whoever lets an order fail gives its slot back.
   public func sweepReservations() async throws {
     let moment = runner.clock.now().advanced(by: .zero - SagaTimes.lateReservation)
     for _ in 0..<Self.batchesMax {
@@ -77,8 +77,8 @@ public struct Reconciler: Sendable {
     }
   }
 
-  /// Goes on where the last sweep stopped, so that orders that cannot be helped keep nobody behind them waiting for ever.
-  /// Stops at the first silence: what is away for one order is away for all.
+  /// Goes on where the last sweep stopped, so that orders that cannot be helped keep nobody behind them waiting for
+  /// ever. Stops at the first silence: what is away for one order is away for all.
   private func sweepHolds(
     _ hold: FundsHold, changedBefore moment: Timestamp, from place: SweepPlace<ApprovalPlace>
   ) async throws {
@@ -115,8 +115,8 @@ public struct Reconciler: Sendable {
   }
 }
 
-/// Where a sweep has stopped, for the next one to go on; nil for the beginning. Each process keeps its own: to look at an
-/// order twice does no harm.
+/// Where a sweep has stopped, for the next one to go on; nil for the beginning. Each process keeps its own: to look at
+/// an order twice does no harm.
 private final class SweepPlace<Place: Sendable>: Sendable {
   private let place = Mutex<Place?>(nil)
 

@@ -121,7 +121,8 @@ extension MongoOrderStore {
 
   /// Whether the order's last change is the one of `token`, looked up after a commit of unknown outcome.
   ///
-  /// More than once, because reads see what a majority has: a commit may have happened a moment ago and not be there yet.
+  /// More than once, because reads see what a majority has: a commit may have happened a moment ago and not be there
+  /// yet.
   private func isThere(_ token: String, of order: OrderID) async throws -> Bool {
     for attempt in 1...Self.lookUpsMax {
       let last = try await database.run { connection in

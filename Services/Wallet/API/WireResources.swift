@@ -42,8 +42,8 @@ extension WalletV1.Transaction {
 extension ProtoEnum {
   /// The wire value of a domain value: both are spelled alike in storage.
   init(domain value: some RawRepresentable<String>) {
-    // A value without a wire value is a mistake in this build, which a unit test over all cases finds; any other value in
-    // its place would tell the caller something false about money.
+    // A value without a wire value is a mistake in this build, which a unit test over all cases finds; any other value
+    // in its place would tell the caller something false about money.
     guard let known = Self(stored: value.rawValue) else {
       preconditionFailure("\(Self.self) has no value for \(value.rawValue)")
     }
