@@ -52,7 +52,8 @@ struct SweepTests {
     try await harness.reconciler.sweepUnfunded()
     try await harness.reconciler.sweepUnfunded()
     let asked = await harness.wallet.asked.map(\.order)
-    #expect(asked == (1...count).map(Harness.id), "each once, oldest approval first")
+    let isInTurn = asked == (1...count).map(Harness.id)
+    #expect(isInTurn, "each once, oldest approval first")
     try await harness.reconciler.sweepUnfunded()
     #expect(await harness.wallet.asked.count == count + Reconciler.batchMax * Reconciler.batchesMax)
   }
