@@ -4,7 +4,7 @@ internal import NIOCore
 ///
 /// | Text | Meaning |
 /// | --- | --- |
-/// | `host:port`, `dns:host:port`, `dns:///host:port` | every address that the name has, looked up again from time to time |
+/// | `host:port`, `dns:host:port`, `dns:///host:port` | every address of the name, looked up again from time to time |
 /// | `a:1,b:2`, `static:a:1,b:2` | a list, in this order; its names are looked up like a single one |
 /// | `ipv4:192.0.2.1:80,192.0.2.2:80`, `ipv6:[2001:db8::1]:80` | a list of numbers, never looked up |
 ///

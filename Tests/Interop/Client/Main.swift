@@ -30,10 +30,10 @@ struct InteropClient: AsyncParsableCommand {
   @Flag(name: .customLong("use_tls"), help: "Speak TLS.")
   var usesTLS = false
 
-  @Option(name: .customLong("ca_file"), help: "With TLS: a PEM file with the authorities to trust; without it, the system's.")
+  @Option(name: .customLong("ca_file"), help: "With TLS: a PEM file with the authorities to trust.")
   var authoritiesFile: String?
 
-  @Option(name: .customLong("server_host_override"), help: "With TLS: the name that the server's certificate must have.")
+  @Option(name: .customLong("server_host_override"), help: "With TLS: the name in the server's certificate.")
   var serverHostOverride: String?
 
   @Option(name: .customLong("soak_iterations"), help: "Calls of the soak cases.")

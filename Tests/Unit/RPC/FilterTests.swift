@@ -94,7 +94,8 @@ struct FilterTests {
       #expect(context[Filter.Key.self] == "a")
     }
     await #expect(throws: Failure.self) {
-      try await filter.intercept(CallContext(method: ProbeService.call)) { _ in throw Failure(.dealNotFound, "nothing") }
+      let context = CallContext(method: ProbeService.call)
+      try await filter.intercept(context) { _ in throw Failure(.dealNotFound, "nothing") }
     }
     #expect(journal.read == ["+a", "-a", "+a", "-a!"])
   }
