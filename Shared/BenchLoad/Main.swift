@@ -23,6 +23,9 @@ struct BenchLoad: AsyncParsableCommand {
   @Option(help: "Which lane to call in: unary (normal), read (background) or internal (critical).")
   var method = Method.unary
 
+  @Option(help: "How calls are spread over the addresses: \(Policy.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var policy = Policy.roundRobin
+
   @Option(help: "Calls per second.")
   var rate = 1_000
 
@@ -55,7 +58,9 @@ struct BenchLoad: AsyncParsableCommand {
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     var logger = Logger(label: "bench-load")
     logger.logLevel = .error
-    let channel = RPCChannel(target: target, logger: logger)
+    var configuration = RPCChannelConfiguration()
+    configuration.loadBalancing = policy.loadBalancing
+    let channel = RPCChannel(target: target, configuration: configuration, logger: logger)
     let load = try Load(
       channel: channel, method: method.descriptor, rate: rate, duration: seconds == 0 ? nil : .seconds(seconds),
       bytes: bytes,
@@ -84,6 +89,21 @@ enum Method: String, ExpressibleByArgument, CaseIterable {
     case .unary: EchoMethods.unary
     case .read: EchoMethods.read
     case .internal: EchoInternalServiceMethods.unary
+    }
+  }
+}
+
+/// By the names that service configs use.
+enum Policy: String, CaseIterable, ExpressibleByArgument {
+  case pickFirst = "pick_first"
+  case roundRobin = "round_robin"
+  case leastRequest = "least_request"
+
+  var loadBalancing: LoadBalancing {
+    switch self {
+    case .pickFirst: .pickFirst
+    case .roundRobin: .roundRobin
+    case .leastRequest: .leastRequest
     }
   }
 }

@@ -20,13 +20,13 @@ def await_visit(server):
     await_true(lambda: mobo_process.connections_at(server.port) > 0, f"a client at {server.address}", 60)
 
 
-def roll(replicas, restarts, visited, between):
+def roll(replicas, restarts, spreads, between):
     for number in range(restarts):
         replica = replicas[number % len(replicas)]
         code = replica.close()
         assert code == 0, f"restart {number + 1}: a replica ended with {code}"
         replica.start()
-        if visited:
+        if spreads:
             await_visit(replica)
         between()
 
@@ -79,14 +79,18 @@ class StockLoad:
         return self.results
 
 
-def our_client(restarts, rate):
+def our_client(policy, restarts, rate):
+    """With pick_first all calls go to one replica until that tells them to go; then they find the other."""
+    spreads = policy != "pick_first"
     with EchoServer() as first, EchoServer() as second:
-        with Load([first.address, second.address], rate) as load:
+        with Load([first.address, second.address], rate, "--policy", policy) as load:
             load.await_successes(rate)
-            # Our client keeps to one replica until that tells it to go, and then finds the other.
-            roll((first, second), restarts, False, lambda: load.await_successes(rate))
+            if spreads:
+                await_visit(first)
+                await_visit(second)
+            roll((first, second), restarts, spreads, lambda: load.await_successes(rate))
             result = load.finish()
-        print(f"{restarts} restarts, our client: {result}")
+        print(f"{restarts} restarts, our client with {policy}: {result}")
         assert result["failed"] == 0, result
         assert result["succeeded"] == result["started"] > restarts * rate
 
@@ -103,8 +107,9 @@ def stock_client(restarts, rate):
         assert set(results) == {"OK"}, results
 
 
-def test_two_restarts_fail_no_call_of_our_client():
-    our_client(restarts=2, rate=300)
+@pytest.mark.parametrize("policy", ["round_robin", "pick_first"])
+def test_two_restarts_fail_no_call_of_our_client(policy):
+    our_client(policy, restarts=2, rate=300)
 
 
 def test_two_restarts_fail_no_call_of_a_stock_client():
@@ -112,8 +117,9 @@ def test_two_restarts_fail_no_call_of_a_stock_client():
 
 
 @pytest.mark.long
-def test_twenty_restarts_fail_no_call_of_our_client():
-    our_client(restarts=20, rate=2_000)
+@pytest.mark.parametrize("policy", ["round_robin", "least_request", "pick_first"])
+def test_twenty_restarts_fail_no_call_of_our_client(policy):
+    our_client(policy, restarts=20, rate=2_000)
 
 
 @pytest.mark.long
