@@ -9,40 +9,27 @@ final class ConnectionRegistry: Sendable {
   private struct State {
     /// Those that a drain has to end.
     var channels: [ObjectIdentifier: any Channel] = [:]
-    /// All that are open.
-    var count = 0
     var isDraining = false
   }
 
-  private let limit: Int
   private let state = Mutex(State())
-
-  init(limit: Int) {
-    self.limit = limit
-  }
 
   var isDraining: Bool { state.withLock { $0.isDraining } }
 
-  /// False when the connection must be closed at once.
-  func admit(_ channel: any Channel) -> Bool {
+  /// Keeps the connection until it has closed; false when it must be closed at once.
+  func add(_ channel: any Channel) -> Bool {
     let id = ObjectIdentifier(channel)
-    let isAdmitted = state.withLock { state in
-      guard !state.isDraining, state.count < limit else { return false }
+    let isAdded = state.withLock { state in
+      guard !state.isDraining else { return false }
       state.channels[id] = channel
-      state.count += 1
       return true
     }
-    guard isAdmitted else { return false }
-    channel.closeFuture.whenComplete { [weak self] _ in
-      self?.state.withLock { state in
-        state.channels[id] = nil
-        state.count -= 1
-      }
-    }
+    guard isAdded else { return false }
+    channel.closeFuture.whenComplete { [weak self] _ in self?.state.withLock { $0.channels[id] = nil } }
     return true
   }
 
-  /// Somebody else ends this connection; it still counts.
+  /// Somebody else ends this connection.
   func release(_ channel: any Channel) {
     state.withLock { $0.channels[ObjectIdentifier(channel)] = nil }
   }

@@ -14,6 +14,7 @@ public final class HTTPServer: Sendable {
   private let handler: any HTTPHandler
   private let logger: Logger
   private let connections: ConnectionRegistry
+  private let quota: ConnectionQuota
   private let http2Connections = ServerConnections()
   private let listener = Mutex<Listener?>(nil)
 
@@ -21,7 +22,9 @@ public final class HTTPServer: Sendable {
     self.configuration = configuration
     self.handler = handler
     self.logger = logger
-    connections = ConnectionRegistry(limit: configuration.connectionsMax)
+    connections = ConnectionRegistry()
+    quota = ConnectionQuota(
+      max: configuration.connectionsMax, perAddressMax: configuration.connectionsPerAddressMax)
   }
 
   /// Binds the port and begins to answer. Returns the address really taken. Fails with `TransportFailure.bind`.
@@ -48,10 +51,11 @@ public final class HTTPServer: Sendable {
   }
 
   private func prepare(_ channel: any Channel) throws {
-    guard connections.admit(channel) else {
+    guard quota.admit(channel) else {
       logger.warning("too many HTTP connections", metadata: ["max": .stringConvertible(configuration.connectionsMax)])
-      throw TransportFailure.connectionClosed
+      throw TransportFailure.tooManyConnections
     }
+    guard connections.add(channel) else { throw TransportFailure.connectionClosed }
     let detector = ProtocolDetector(timeout: configuration.headTimeout) { [self] isHTTP2, channel in
       guard isHTTP2 else {
         return try HTTP1Connection.install(on: channel, configuration, handler, connections)
@@ -69,7 +73,10 @@ public final class HTTPServer: Sendable {
 
   private var http2Configuration: ConnectionConfiguration {
     var settings = HTTP2Settings()
-    settings.concurrentStreamsMax = 100
+    settings.concurrentStreamsMax = configuration.concurrentStreamsMax
+    // A browser cancels what a page no longer wants, all of it at once.
+    settings.peerResetsBurst = UInt64(clamping: 2 * configuration.concurrentStreamsMax)
+    settings.peerResetsPerSecond = UInt64(clamping: configuration.concurrentStreamsMax)
     settings.headerListBytesMax = configuration.headerListBytesMax
     settings.headerFieldsMax = configuration.headerFieldsMax
     return ConnectionConfiguration(

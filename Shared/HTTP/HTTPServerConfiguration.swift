@@ -21,6 +21,11 @@ public struct HTTPServerConfiguration: Sendable {
   public var connectionBodyBytesMax = 64 << 20
   /// More connections than this are closed at once, so that the process keeps file descriptors for its own work.
   public var connectionsMax = 4_096
+  /// The same for one IPv4 address or one /64 network of IPv6; nil sets no limit. Behind a proxy every client has the
+  /// proxy's address, so only an edge of one's own can have one.
+  public var connectionsPerAddressMax: Int?
+  /// HTTP/2: requests of one connection at a time.
+  public var concurrentStreamsMax = 100
 
   public init(host: String, port: Int) {
     self.host = host

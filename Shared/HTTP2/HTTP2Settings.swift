@@ -12,9 +12,12 @@ public struct HTTP2Settings: Sendable {
   /// What may be under way on all streams together: 16 MiB in 50 ms is 320 MB/s.
   public var connectionWindowBytes = 16 << 20
   /// RST_STREAM frames of the peer (CVE-2023-44487): so many at once, and so many per second in the long run. A
-  /// caller with a full connection may cancel all of it at once.
-  public var peerResetsBurst: UInt64 = 1_000
-  public var peerResetsPerSecond: UInt64 = 100
+  /// caller with a full connection may cancel all of it at once, and when a server is overloaded every deadline that
+  /// passes is such a frame: losing the connection then would make it worse. What resets cannot buy is running
+  /// handlers, because a stream keeps its place until its handler has ended; a thousand per second cost their server
+  /// less than a hundredth of one core.
+  public var peerResetsBurst: UInt64 = 2_000
+  public var peerResetsPerSecond: UInt64 = 1_000
   /// CONTINUATION frames of one header block: sixteen KiB of fields fit two frames.
   public var continuationsMax = 8
   /// SETTINGS entries of one frame; seven are defined.

@@ -66,6 +66,19 @@ struct HTTP2Tests {
     }
   }
 
+  @Test("an address has so many connections and no more, until one has closed", arguments: [false, true])
+  func connections(isPerAddress: Bool) async throws {
+    try await withServer({
+      if isPerAddress { $0.connectionsPerAddressMax = 1 } else { $0.connectionsMax = 1 }
+    }) { port, _ in
+      let first = try await HTTP2Client(port: port)
+      let second = try await HTTP2Client(port: port)
+      await second.closed.wait()
+      #expect(try await first.exchange(Self.post, Array("abc".utf8)).status == 200)
+      await first.close()
+    }
+  }
+
   private static let post = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/a")]
 
   private func withServer(
@@ -108,7 +121,10 @@ private final class HTTP2Client: ConnectionOwner, @unchecked Sendable {  // Touc
   func settingsChanged(_ connection: HTTP2Connection) { ready.raise() }
   func streamClosed(_ connection: HTTP2Connection) {}
   func goingAway(_ connection: HTTP2Connection) {}
-  func closed(_ connection: HTTP2Connection) { closed.raise() }
+  func closed(_ connection: HTTP2Connection) {
+    closed.raise()
+    ready.raise()
+  }
 
   func close() async {
     connection.executor.eventLoop.execute { self.connection.close() }
