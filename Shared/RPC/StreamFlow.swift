@@ -48,6 +48,9 @@ final class StreamFlow {
       if offset == backlog.count {
         backlog.removeAll(keepingCapacity: backlog.capacity <= StreamFlow.keptBytesMax)
         offset = 0
+      } else if offset > backlog.count / 2 {
+        backlog.removeSubrange(..<offset)  // Or a handler that is always a little behind would keep everything.
+        offset = 0
       }
       bytes.withUnsafeBytes { backlog.append(contentsOf: $0) }
     }

@@ -24,6 +24,10 @@ struct ResponseInbox {
 
   /// Keeps what came, for `next`.
   mutating func keep(_ bytes: RawSpan) {
+    if offset > backlog.count / 2 {
+      backlog.removeSubrange(..<offset)  // Or a reader that is always a little behind would keep everything.
+      offset = 0
+    }
     bytes.withUnsafeBytes { backlog.append(contentsOf: $0) }
   }
 
@@ -55,4 +59,7 @@ struct ResponseInbox {
   }
 
   var hasBacklog: Bool { !backlog.isEmpty }
+
+  /// Bytes in memory, those included that were taken and not yet forgotten.
+  var heldBytes: Int { backlog.count }
 }
