@@ -128,7 +128,7 @@ let suites: [Target] = [
   // Certificates in memory: for tests only.
   .target(name: "TestCertificates", dependencies: ["Transport", x509, crypto], path: "Tests/Support/Certificates"),
   tests("KernelTests", in: "Unit/Kernel", ["Kernel"]),
-  tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "RPC", "Stubs"]),
+  tests("MessagesTests", in: "Unit/Messages", ["Kernel", "Messages", "RPC", "Stubs", log]),
   tests(
     "RPCTests", in: "Unit/RPC",
     [
