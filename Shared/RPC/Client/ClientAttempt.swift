@@ -64,9 +64,9 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
     return true
   }
 
-  /// Sends the call on a connection that takes it. Throws what the connection throws, and keeps waiting then.
-  func open(on connection: HTTP2Connection, of subchannel: Subchannel, authority: String) throws {
-    let headers = headers(authority: authority, isEncrypted: connection.remote.isEncrypted)
+  /// Sends the call on a connection that takes it; `head` is what all calls of the method begin with. Throws what the connection throws, and keeps waiting then.
+  func open(on connection: HTTP2Connection, of subchannel: Subchannel, _ head: HeaderList) throws {
+    let headers = complete(head)
     if let only = call.onlyMessage {
       phase = .open(try connection.open(headers, body: only, handler: self))
       self.subchannel = subchannel
@@ -80,21 +80,14 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
     }
   }
 
-  private func headers(authority: String, isEncrypted: Bool) -> HeaderList {
-    var headers = HeaderList([
-      (":method", "POST"), (":scheme", isEncrypted ? "https" : "http"), (":path", call.head.method.path),
-      (":authority", authority),
-      ("te", "trailers"), ("content-type", "application/grpc"), ("user-agent", ClientAttempt.userAgent),
-    ])
-    if let deadline { headers.append("grpc-timeout", Timeout.format(deadline.remaining)) }
-    headers.append("grpc-accept-encoding", MessageEncoding.accepted)
-    if let encoding = call.settings.encoding { headers.append("grpc-encoding", encoding.rawValue) }
-    if number > 1 { headers.append("grpc-previous-rpc-attempts", String(number - 1)) }
-    headers.append(contentsOf: call.head.metadata.fields)
-    return headers
+  private func complete(_ head: HeaderList) -> HeaderList {
+    var head = head
+    if let deadline { head.append("grpc-timeout", Timeout.format(deadline.remaining)) }
+    if let encoding = call.settings.encoding { head.append("grpc-encoding", encoding.rawValue) }
+    if number > 1 { head.append("grpc-previous-rpc-attempts", String(number - 1)) }
+    head.append(contentsOf: call.head.metadata.fields)
+    return head
   }
-
-  private static let userAgent = "grpc-swift-mobo/1"
 
   // MARK: Requests
 

@@ -6,11 +6,11 @@ internal import Transport
 
 /// Makes gRPC calls to a target.
 ///
-/// It connects when the first call needs it, to the addresses that its load-balancing policy wants, and lives on one
-/// event loop. Close it when it is no longer needed; a channel that is forgotten closes as soon as its calls are over.
+/// It connects when the first call needs it, to the addresses that its load-balancing policy wants. Close it when it is no longer needed; a channel that is forgotten closes as soon as its calls are over.
 public final class RPCChannel: Sendable {
   public let target: String
-  private let core: ChannelCore?
+  /// One for each event loop that it lives on; none for a target that cannot be read.
+  private let cores: [ChannelCore]
   private let configuration: RPCChannelConfiguration
   private let interceptors: [any ClientInterceptor]
   private let methods: MethodConfigTable
@@ -33,27 +33,38 @@ public final class RPCChannel: Sendable {
     self.configuration = configuration
     self.interceptors = interceptors
     methods = MethodConfigTable(configuration.serviceConfig?.methods ?? [])
-    core = RPCTarget(target).map {
+    guard let target = RPCTarget(target) else {
+      cores = []
+      return
+    }
+    let loops = MultiThreadedEventLoopGroup.singleton
+    let record = configuration.channelz?.addChannel(self.target)
+    cores = (configuration.usesAllEventLoops ? Array(loops.makeIterator()) : [loops.next()]).map {
       ChannelCore(
-        target: $0, configuration: configuration, eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
-        resolver: resolver, record: configuration.channelz?.addChannel(target), logger: logger)
+        target: target, configuration: configuration, eventLoop: $0, resolver: resolver, record: record,
+        logger: logger)
     }
   }
 
   deinit {
-    guard let core else { return }
-    core.eventLoop.execute { core.close(nil) }
+    for core in cores { core.eventLoop.execute { core.close(nil) } }
   }
 
   /// Takes no further call, lets those under way finish for `limit` at most, and closes the connections.
   public func close(within limit: Duration = .seconds(5)) async {
-    guard let core else { return }
+    let cores = cores
     let timer = Task {
       try await Task.sleep(for: limit)
-      core.eventLoop.execute { core.closeNow() }
+      for core in cores { core.eventLoop.execute { core.closeNow() } }
     }
-    await withCheckedContinuation { continuation in
-      core.eventLoop.execute { core.close(continuation) }
+    await withTaskGroup { group in
+      for core in cores {
+        group.addTask {
+          await withCheckedContinuation { continuation in
+            core.eventLoop.execute { core.close(continuation) }
+          }
+        }
+      }
     }
     timer.cancel()
   }
@@ -61,18 +72,18 @@ public final class RPCChannel: Sendable {
   // MARK: State
 
   /// What the channel is doing about its connections; TRANSIENT_FAILURE for a target that cannot be read.
-  public var state: ConnectivityState { core?.states.current ?? .transientFailure }
+  ///
+  /// Of a channel on all event loops it is the state on the first of them.
+  public var state: ConnectivityState { cores.first?.states.current ?? .transientFailure }
 
   /// The current state and the later ones, up to SHUTDOWN. Who is slow to take one misses those between.
   public func states() -> AsyncStream<ConnectivityState> {
-    guard let core else { return AsyncStream(unfolding: { nil }) }
-    return core.states.watch()
+    cores.first?.states.watch() ?? AsyncStream(unfolding: { nil })
   }
 
   /// Connects without waiting for a call.
   public func connect() {
-    guard let core else { return }
-    core.eventLoop.execute { core.activate() }
+    for core in cores { core.eventLoop.execute { core.activate() } }
   }
 
   // MARK: Calls
@@ -121,7 +132,7 @@ public final class RPCChannel: Sendable {
   private func makeCall(
     _ head: ClientCallHead, _ options: CallOptions, _ deadline: Deadline?, attemptDeadline: Duration?
   ) throws -> ClientCall {
-    guard let core else { throw RPCError(.unavailable, "'\(target)' is no target") }
+    guard let core = nearestCore else { throw RPCError(.unavailable, "'\(target)' is no target") }
     if let violation = head.metadata.violation { throw RPCError(.internal, violation) }
     let method = methods[head.method]
     let settings = CallSettings(
@@ -131,6 +142,12 @@ public final class RPCChannel: Sendable {
       messageBytesMax: min(configuration.messageBytesMax, method?.responseBytesMax ?? .max),
       sentMessageBytesMax: min(configuration.sentMessageBytesMax, method?.requestBytesMax ?? .max))
     return ClientCall(head, settings, core)
+  }
+
+  /// That of the event loop this runs on, if it has one.
+  private var nearestCore: ChannelCore? {
+    guard cores.count > 1, let loop = MultiThreadedEventLoopGroup.currentEventLoop else { return cores.first }
+    return cores.first { $0.eventLoop === loop } ?? cores.first
   }
 
   private func attempts(

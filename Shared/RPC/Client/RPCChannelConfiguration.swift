@@ -23,6 +23,9 @@ public struct RPCChannelConfiguration: Sendable {
   /// Connections to one address. A further one is opened when all streams of the others are taken; calls wait in the
   /// channel's queue when none may be.
   public var connectionsPerAddressMax = 1
+  /// True gives every event loop of the process connections of its own, and calls made on a loop those of that loop:
+  /// they never change threads. For channels with many calls; outliers and retries are counted per loop.
+  public var usesAllEventLoops = false
   /// Calls that wait for a connection or a free stream, and what they may hold in bytes.
   public var queuedCallsMax = Limits.queuedCallsMax
   public var queuedBytesMax = Limits.queuedBytesMax

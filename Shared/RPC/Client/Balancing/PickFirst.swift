@@ -96,7 +96,8 @@ struct PickFirst: LoadBalancer {
   private mutating func endRoundIfAllFailed() -> [BalancerStep] {
     guard state == .connecting, failed.count == order.count else { return [] }
     state = .transientFailure
-    return [.resolve]
+    // Those whose pause ended during the round have waited for this.
+    return [.resolve] + order.filter { states[$0] == .idle }.map { .connect($0) }
   }
 
   mutating func delayPassed() -> [BalancerStep] {

@@ -36,7 +36,7 @@ final class Subchannel: ConnectionOwner, @unchecked Sendable {  // Touched on it
   private let configuration: RPCChannelConfiguration
   private let connectionConfiguration: ConnectionConfiguration
   private let owner: any SubchannelOwner
-  private let authority: String
+  @exclusivity(unchecked) private var heads: CallHeads
 
   private(set) var state = ConnectivityState.idle
   /// Why the last attempt to connect failed.
@@ -54,7 +54,9 @@ final class Subchannel: ConnectionOwner, @unchecked Sendable {  // Touched on it
   private var attempt = 0
   private var isConnecting = false
   private var timer: Scheduled<Void>?
-  private var failures = 0
+  @exclusivity(unchecked) private var failures = 0
+  /// There were calls since the last connection became ready.
+  @exclusivity(unchecked) private var hasServed = false
   private var lastStart = NIODeadline.uptimeNanoseconds(0)
 
   init(
@@ -70,7 +72,7 @@ final class Subchannel: ConnectionOwner, @unchecked Sendable {  // Touched on it
     self.record = record
     self.owner = owner
     counts = record?.calls.counts(on: eventLoop)
-    authority = endpoint.name.description
+    heads = CallHeads(authority: endpoint.name.description, isEncrypted: configuration.tls != nil)
   }
 
   var member: Member { Member(id: id, isIPv6: endpoint.address.isIPv6) }
@@ -84,8 +86,10 @@ final class Subchannel: ConnectionOwner, @unchecked Sendable {  // Touched on it
   func open(_ attempt: ClientAttempt) -> Bool {
     for connection in connections where connection.mayOpen {
       do {
-        try attempt.open(on: connection, of: self, authority: authority)
+        try attempt.open(on: connection, of: self, heads.head(of: attempt.call.head.method))
         callCount += 1
+        hasServed = true
+        failures = 0  // Not before: a server that takes connections and no calls is no better than none.
         counts?.began(at: CoarseTime.milliseconds)
         return true
       } catch is TransportFailure {
@@ -194,8 +198,8 @@ final class Subchannel: ConnectionOwner, @unchecked Sendable {  // Touched on it
     timer?.cancel()
     timer = nil
     isConnecting = false
-    failures = 0
     guard !connection.isDone else { return failed("\(endpoint.address) sent the connection away at once") }
+    hasServed = hasServed && !connections.isEmpty
     connections.append(connection)
     if state == .ready { owner.roomMade(self) } else { enter(.ready) }
   }
@@ -214,7 +218,11 @@ final class Subchannel: ConnectionOwner, @unchecked Sendable {  // Touched on it
     guard let index = connections.firstIndex(where: { $0 === connection }) else { return }
     connections.remove(at: index)
     guard connections.isEmpty else { return }
-    if isConnecting { enter(.connecting) } else { enter(.idle) }
+    if isConnecting { return enter(.connecting) }
+    let isFresh = .now() < lastStart + TimeAmount(configuration.backoff.initial)
+    if isFresh, !hasServed { return failed("\(endpoint.address) ended the connection before there was a call") }
+    failures = 0
+    enter(.idle)
   }
 
   func closed(_ connection: HTTP2Connection) {

@@ -76,6 +76,17 @@ struct PickFirstTests {
     #expect(balancer.state == .ready)
   }
 
+  @Test("an address whose pause ends while others are tried is tried again behind them")
+  func pauseInRound() {
+    var balancer = balancer(Subchannel.Member.all(1, 2))
+    _ = balancer.leaveIdle()
+    _ = balancer.changed(1, to: .transientFailure)
+    _ = balancer.changed(2, to: .connecting)
+    #expect(balancer.changed(1, to: .idle).isEmpty)
+    #expect(balancer.changed(2, to: .transientFailure) == [.resolve, .connect(1)])
+    #expect(balancer.state == .transientFailure)
+  }
+
   @Test("a lost connection makes it idle; the next call begins with the first address again")
   func loss() {
     var balancer = balancer()

@@ -18,8 +18,7 @@ struct Replicas: Sendable {
     var (servers, ports): ([RPCServer], [Int]) = ([], [])
     for replica in 0..<count {
       let service = ProbeService { bytes, context in try await answer(replica, bytes, context) }
-      let server = RPCServer(
-        RPCServerConfiguration(host: "127.0.0.1", port: 0), interceptors: [], services: [service], logger: quiet)
+      let server = make(service, port: 0)
       ports.append(try await server.start().port)
       servers.append(server)
     }
@@ -32,6 +31,18 @@ struct Replicas: Sendable {
     await channel.close(within: .zero)
     for server in servers { await server.shutdownGracefully(within: .zero) }
     try result.get()
+  }
+
+  private static func make(_ service: ProbeService, port: Int) -> RPCServer {
+    RPCServer(
+      RPCServerConfiguration(host: "127.0.0.1", port: port), interceptors: [], services: [service], logger: quiet)
+  }
+
+  /// A new process, so to say, in the place of a replica that has stopped.
+  static func start(_ replica: Int, port: Int) async throws -> RPCServer {
+    let server = make(ProbeService { _, _ in [UInt8(replica)] }, port: port)
+    _ = try await server.start()
+    return server
   }
 
   /// A list of all of them.
@@ -54,3 +65,30 @@ extension RPCChannel {
 let mutatingCall = MethodDescriptor(
   service: ProbeService.call.service, name: ProbeService.call.name,
   rules: MethodRules(isPublic: true, mutating: true))
+
+/// Something that goes on, and can be waited for to have gone on.
+final class Progress: Sendable {
+  private struct State {
+    var count = 0
+    var waiters: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+  }
+
+  private let state = Mutex(State())
+
+  func advance() {
+    let due = state.withLock { state in
+      state.count += 1
+      let due = state.waiters.filter { $0.count <= state.count }
+      state.waiters.removeAll { $0.count <= state.count }
+      return due
+    }
+    for waiter in due { waiter.continuation.resume() }
+  }
+
+  /// Waits until it has gone on by so much from now.
+  func more(_ steps: Int) async {
+    await withCheckedContinuation { continuation in
+      state.withLock { $0.waiters.append(($0.count + steps, continuation)) }
+    }
+  }
+}
