@@ -61,8 +61,8 @@ if [ "$swift_tests" = yes ]; then
     swift test --skip-build "$@"
   else
     # The data layer's suite counts attempts at the server, so it does not share it with the load of the others.
-    swift test --skip-build --skip MongoTests
-    swift test --skip-build --filter MongoTests
+    swift test --skip-build --skip '^MongoTests\.'
+    swift test --skip-build --filter '^MongoTests\.'
   fi
 fi
 if [ "$python_tests" = yes ]; then
