@@ -83,7 +83,7 @@ def test_the_bar_is_told_from_what_exceeds_it(cpu, verdict):
 
 
 def bench(*arguments, **options):
-    command = [sys.executable, "-B", str(RPC / "bench.py"), "--bin", os.environ["MOBO_BIN_DIR"], *arguments]
+    command = [sys.executable, "-B", str(RPC / "bench_rpc.py"), "--bin", os.environ["MOBO_BIN_DIR"], *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 

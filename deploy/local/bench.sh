@@ -14,7 +14,7 @@ TEXT
 
 # CPU time per call of bench-echo and its peers.
 rpc() {
-  local script=Tests/Bench/rpc/bench.py argument needs
+  local script=Tests/Bench/rpc/bench_rpc.py argument needs
   for argument in "$@"; do
     case "$argument" in -h | --help) exec python3 "$script" --help ;; esac
   done

@@ -64,7 +64,8 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
     return true
   }
 
-  /// Sends the call on a connection that takes it; `head` is what all calls of the method begin with. Throws what the connection throws, and keeps waiting then.
+  /// Sends the call on a connection that takes it; `head` is what all calls of the method begin with. Throws what the
+  /// connection throws, and keeps waiting then.
   func open(on connection: HTTP2Connection, of subchannel: Subchannel, _ head: HeaderList) throws {
     let headers = complete(head)
     if let only = call.onlyMessage {

@@ -6,7 +6,8 @@ internal import Transport
 
 /// Makes gRPC calls to a target.
 ///
-/// It connects when the first call needs it, to the addresses that its load-balancing policy wants. Close it when it is no longer needed; a channel that is forgotten closes as soon as its calls are over.
+/// It connects when the first call needs it, to the addresses that its load-balancing policy wants. Close it when it is
+/// no longer needed; a channel that is forgotten closes as soon as its calls are over.
 public final class RPCChannel: Sendable {
   public let target: String
   /// One for each event loop that it lives on; none for a target that cannot be read.

@@ -252,8 +252,8 @@ struct StreamTests {
     }
   }
 
-  // Goal: the time limit of requests is none of calls and of streams. Method: both outlive it, and it is long enough for
-  // the request itself on a machine that is busy.
+  // Goal: the time limit of requests is none of calls and of streams. Method: both outlive it, and it is long enough
+  // for the request itself on a machine that is busy.
   @Test("a call outlives the time that its request may take")
   func slowCalls() async throws {
     try await StreamProbe.with(

@@ -186,7 +186,8 @@ def main():
     if arguments.needs:
         print("\n".join(dict.fromkeys(peer.name for peer in chosen)))
         return MEASURED
-    signal.signal(signal.SIGTERM, interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):  # A parent that runs in the background hands SIGINT down ignored.
+        signal.signal(number, interrupted)
     if not os.access(f"{arguments.bin}/bench-echo", os.X_OK):
         print(f"mobo: no {arguments.bin}/bench-echo: swift build -c release --product bench-echo", file=sys.stderr)
         return UNAVAILABLE
