@@ -118,6 +118,7 @@ def test_a_deadline_that_cannot_be_met_is_exceeded(server, echo):
     process, _ = server
     assert echo(payload(b"x"), timeout=20).data == b"x"
     process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)  # Else its threads may still answer.
     try:
         assert failure(lambda: echo(payload(b"x"), timeout=0.2)).code() == grpc.StatusCode.DEADLINE_EXCEEDED
     finally:
