@@ -17,6 +17,16 @@ struct HoldTests {
     #expect(harness.ledger.books.contradictions == [])
   }
 
+  @Test("a repeated lock is answered as the first was, whatever has become of the hold since")
+  func repeatedLock() async throws {
+    let harness = try await WalletHarness.funded()
+    let first = try await harness.queue.perform(try harness.lock())
+    harness.clock.advance(by: .seconds(1))
+    _ = try await harness.queue.perform(try harness.settle())
+    let second = try await harness.queue.perform(try harness.lock())
+    #expect(second.isReplay && second.answer == first.answer && second.answer?.state == .open)
+  }
+
   @Test("a release is never refused for a full wallet: the money was the owner's own")
   func releaseAboveCeiling() async throws {
     let limits = WalletLimits(businessBalanceMax: Money(paise: 10_000))

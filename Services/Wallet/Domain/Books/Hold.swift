@@ -42,6 +42,14 @@ public struct Hold: Hashable, Sendable {
   /// What was locked; zero when nothing was.
   public var amount: Money { terms?.amount ?? .zero }
 
+  /// The hold when it was opened: what a repeat of the request for it is answered.
+  var asOpened: Hold {
+    var opened = self
+    opened.state = .open
+    opened.updatedAt = createdAt
+    return opened
+  }
+
   func closed(as state: HoldState, at now: Timestamp) -> Hold {
     assert(isOpen && state != .open)
     var closed = self

@@ -22,7 +22,8 @@ public struct LockOrderFunds: LedgerCommand {
   public func replay(in ledger: Ledger) throws(Failure) -> Hold? {
     guard try ledger.posting(key, fingerprint) != nil else { return nil }
     guard let hold = ledger.holds[number] else { throw .booksBroken("the posting \(key.text) has no hold") }
-    return hold
+    // The same answer as the first time, whatever has become of the hold since.
+    return hold.asOpened
   }
 
   public func decide(on ledger: Ledger, _ context: DecisionContext) throws(Failure) -> Decision<Hold> {
