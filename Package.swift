@@ -162,6 +162,12 @@ let suites: [Target] = [
     ["Kernel", "OrderDomain", "OrderMemory", "OrderAPI", "Messages", "RPC", "Stubs", "Access", log]),
   // The books in memory, with faults to order: for tests only.
   .target(name: "WalletMemory", dependencies: ["Kernel", "WalletDomain"], path: "Tests/Support/WalletMemory"),
+  // Everything that can go wrong around the books, decided by a seed: for tests, and as a command for long runs.
+  .target(
+    name: "WalletSimulation", dependencies: ["Kernel", "WalletDomain", "WalletMemory"], path: "Tests/Simulation/Wallet"),
+  .executableTarget(
+    name: "wallet-simulation", dependencies: ["WalletSimulation", argumentParser], path: "Tests/Simulation/Runner"),
+  tests("SimulationTests", in: "Simulation/Suite", ["WalletSimulation"]),
   tests(
     "WalletTests", in: "Unit/Wallet",
     ["Kernel", "WalletDomain", "WalletMemory", "WalletAPI", "Messages", "RPC", "Access", "Stubs"]),

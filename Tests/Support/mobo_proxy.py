@@ -1,4 +1,4 @@
-"""A TCP proxy that a test can cut: what is behind it is then gone, for whoever goes through it."""
+"""A TCP proxy that a test can cut or hold up: what is behind it is then gone, or late, for whoever goes through it."""
 
 import contextlib
 import socket
@@ -13,6 +13,9 @@ class Proxy:
         self._lock = threading.Lock()
         self._open = set()
         self._is_cut = False
+        self._way_in = threading.Condition(self._lock)
+        self._holds = False
+        self._held_bytes = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -29,8 +32,26 @@ class Proxy:
         with self._lock:
             self._is_cut = False
 
+    def hold(self):
+        """From now on what clients send waits here."""
+        with self._way_in:
+            self._holds = True
+
+    def await_held(self, timeout=30):
+        """Returns when something waits here."""
+        with self._way_in:
+            assert self._way_in.wait_for(lambda: self._held_bytes > 0, timeout), "nothing was sent"
+
+    def let_go(self):
+        """What was held up goes on, in order."""
+        with self._way_in:
+            self._holds = False
+            self._held_bytes = 0
+            self._way_in.notify_all()
+
     def close(self):
         self.cut()
+        self.let_go()
         self._listener.close()
 
     def _accept(self):
@@ -50,12 +71,20 @@ class Proxy:
                 near.close()
                 return far.close()
             self._open |= {near, far}
-        for source, sink in ((near, far), (far, near)):
-            threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+        for source, sink, pass_on in ((near, far, self._wait_while_held), (far, near, lambda _: None)):
+            threading.Thread(target=self._pump, args=(source, sink, pass_on), daemon=True).start()
 
-    def _pump(self, source, sink):
+    def _wait_while_held(self, data):
+        with self._way_in:
+            if self._holds:
+                self._held_bytes += len(data)
+                self._way_in.notify_all()
+            self._way_in.wait_for(lambda: not self._holds)
+
+    def _pump(self, source, sink, pass_on):
         with contextlib.suppress(OSError):
             while data := source.recv(64 << 10):
+                pass_on(data)
                 sink.sendall(data)
         for one in (source, sink):
             with contextlib.suppress(OSError):

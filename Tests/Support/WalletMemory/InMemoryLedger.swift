@@ -28,6 +28,9 @@ public final class InMemoryLedger: Sendable {
     var wallets: [UserID: Wallet] = [:]
     var holds: [HoldNumber: Hold] = [:]
     var rows: [String: LedgerRow] = [:]
+    /// The same rows by posting, in order of their numbers.
+    var postings: [PostingKey: [LedgerRow]] = [:]
+    var journal: [LedgerBatch] = []
     var voided: [PostingKey: VoidedPosting] = [:]
     var requests: [RequestKey: StoredRequest] = [:]
     var audits: [WalletAudit] = []
@@ -43,6 +46,19 @@ public final class InMemoryLedger: Sendable {
   /// The next commits go wrong like this, one after the other; nil stands for one that goes well.
   public func inject(_ faults: [Fault?]) {
     state.withLock { $0.faults.append(contentsOf: faults) }
+  }
+
+  /// Nothing goes wrong any more.
+  public func heal() {
+    state.withLock { state in
+      state.faults = []
+      state.isUndecided = false
+    }
+  }
+
+  /// What was committed, batch by batch, from the given one on.
+  public func batches(from index: Int) -> ArraySlice<LedgerBatch> {
+    state.withLock { $0.journal[index...] }
   }
 
   public var books: Books {
@@ -66,7 +82,7 @@ extension InMemoryLedger: LedgerStore {
         owners.formUnion([terms.owner, terms.buyer, terms.mediator])
       }
       let postings = needs.postings.compactMap { key -> KnownPosting? in
-        let rows = state.rows.values.filter { $0.posting == key }.sorted { $0.number < $1.number }
+        let rows = state.postings[key] ?? []
         return rows.first?.fingerprint.map { .init(key: key, fingerprint: .init(stored: $0), rows: rows) }
       }
       return Ledger(
@@ -126,12 +142,16 @@ extension InMemoryLedger: LedgerStore {
 
     state.holds = holds
     for wallet in batch.openedWallets + batch.updatedWallets.map(\.wallet) { state.wallets[wallet.owner] = wallet }
-    for row in batch.rows { state.rows[row.idempotencyKey] = row }
+    for row in batch.rows {
+      state.rows[row.idempotencyKey] = row
+      state.postings[row.posting, default: []].append(row)
+    }
     for refusal in batch.voided { state.voided[refusal.key] = refusal }
     for request in batch.requests { state.requests[request.key] = request }
     state.audits.append(contentsOf: batch.audits)
     state.batchesCommitted = batch.number
     state.lastBatch = batch.id
+    state.journal.append(batch)
     return .committed
   }
 }
