@@ -4,7 +4,7 @@ import Mongo
 public enum IdentityMigrations {
   public static let all: [Migration] = [
     usersIndexes, roleDocumentsIndexes, invitesIndexes, suspensionsIndexes, connectionsIndexes, sessionsIndexes,
-    systemConfigsIndexes, technicalCollections,
+    systemConfigsIndexes, technicalCollections, leases,
   ]
 
   /// Shorthand of the partial filters: live documents only.
