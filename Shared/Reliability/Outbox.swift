@@ -7,15 +7,20 @@ import Mongo
 public enum Outbox {
   public static let collection = "outbox"
   static let auditTopic = "audit"
+  static let dueIndex = "dispatched_1_nextAttemptAt_1"
+  /// `nextAttemptAt` of what has not been tried: in the order of writing it is the index's own, and no clock decides
+  /// when it is due. Later values are the database's time.
+  static let dueAtOnce = Timestamp(milliseconds: 0)
   /// An event id may be 200 characters long; the rest is for the service's name and the entry's number.
   private static let eventKeyMax = 150
 
   /// For the service's own list of migrations. The relay walks the first index, and the second to keep an aggregate's
-  /// order behind a backlog; what is delivered stays seven days.
+  /// order behind a backlog; what is delivered stays seven days, what is parked for good.
   public static let migrationSteps: [MigrationStep] = [
     .createCollection(collection),
     .createIndexes([
-      IndexSpec(collection, ["dispatched": 1, "nextAttemptAt": 1], partialFilter: ["dispatched": false]),
+      IndexSpec(
+        collection, ["dispatched": 1, "nextAttemptAt": 1], name: dueIndex, partialFilter: ["dispatched": false]),
       IndexSpec(collection, ["aggregate": 1, "seq": 1], partialFilter: ["dispatched": false]),
       IndexSpec(collection, ["dispatchedAt": 1], expireAfter: .seconds(7 * 86_400)),
     ]),
@@ -39,7 +44,8 @@ public enum Outbox {
       collection,
       [
         "aggregate": .string(aggregate), "seq": .int64(seq), "messages": .documents(messages), "dispatched": false,
-        "dispatchedAt": .null, "attempts": .int32(0), "nextAttemptAt": .datetime(now), "createdAt": .datetime(now),
+        "dispatchedAt": .null, "attempts": .int32(0), "nextAttemptAt": .datetime(dueAtOnce),
+        "createdAt": .datetime(now),
       ])
   }
 

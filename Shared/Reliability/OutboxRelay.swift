@@ -1,36 +1,53 @@
 import Kernel
 import Logging
 import Mongo
+import Synchronization
 
 /// Carries the outbox to its receiver: at least once, in order within an aggregate, for as long as it takes.
 ///
-/// Several relays may run at once, one per replica; the receiver stores an event id once. Pauses are counted on the
-/// monotonic clock and kept in memory, so neither a clock jump nor a restart holds anything back for long.
+/// The collection is the truth and is read in rounds; `wake`, a change stream and, should both fail, a poll tell when.
+/// One replica relays at a time (`LeaderLease`). Two at once, for a moment, repeat messages at most: the receiver
+/// stores an event id once. Pauses are counted by the database's clock or the monotonic one.
 public final class OutboxRelay: Sendable {
   /// Messages, oldest first. Returns when the receiver has all of them; throws `Failure` otherwise.
   public typealias Deliver = @Sendable ([OutboxMessage]) async throws -> Void
 
   struct Settings: Sendable {
-    /// The longest time until a message is noticed whose `wake` was lost.
-    var pollEvery = Duration.milliseconds(250)
+    /// The longest time until a message is noticed whose `wake` was lost while the change stream is down.
+    var pollEvery = Duration.seconds(1)
+    /// Before a change stream that failed is begun anew.
+    var streamPause = Duration.milliseconds(200)
+    /// Pauses of the whole relay, while the receiver is away.
     var backoffMin = Duration.milliseconds(250)
     var backoffMax = Duration.seconds(10)
+    /// Pauses of one document, which the receiver takes no matter how often the others.
+    var delayMin = Duration.milliseconds(250)
+    var delayMax = Duration.seconds(30)
     /// Messages that are delivered, and marked as delivered, together.
     var portionMax = 1_000
-    /// Definite refusals of one document before it is parked.
-    var refusalsMax: Int32 = 5
+    /// Definite refusals of one document before it is parked: half a minute with the pauses above.
+    var refusalsMax: Int32 = 8
     /// One round: reading, delivering, marking.
     var roundMax = Duration.seconds(30)
+    /// How often the backlog is counted.
+    var countEvery = Duration.seconds(5)
   }
 
   /// What one round found.
   enum Round: Sendable, Equatable {
-    /// Nothing left to deliver.
-    case idle
+    /// Nothing left to deliver now; what is in its pause is due after this time.
+    case idle(nextDue: Duration?)
     /// There is more to deliver now.
     case more
-    /// The receiver cannot take messages now, or has refused one.
+    /// The receiver cannot take messages now.
     case held
+  }
+
+  private struct State {
+    /// Messages that are delivered together; less than the setting after the receiver failed.
+    var portion: Int
+    var reading = OutboxReading()
+    var countedAt: ContinuousClock.Instant?
   }
 
   private let store: OutboxStore
@@ -39,6 +56,7 @@ public final class OutboxRelay: Sendable {
   private let logger: Logger
   private let settings: Settings
   private let signal = WakeSignal()
+  private let state: Mutex<State>
 
   /// `service` makes event ids unique among all services.
   public convenience init(
@@ -55,6 +73,7 @@ public final class OutboxRelay: Sendable {
     self.logger = logger
     self.settings = settings
     self.deliver = deliver
+    state = Mutex(State(portion: settings.portionMax))
   }
 
   /// Something was appended and committed: deliver it now. Forgetting to call it costs only time.
@@ -62,24 +81,71 @@ public final class OutboxRelay: Sendable {
     signal.set()
   }
 
+  /// What the relay does, for metrics. The backlog is told only by the replica that relays.
+  public var reading: OutboxReading { state.withLock { $0.reading } }
+
   /// Relays until its task is cancelled.
   public func run() async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.watch() }
+      group.addTask { await self.relay() }
+      await group.waitForAll()
+    }
+    state.withLock { $0.reading.backlog = nil }
+  }
+
+  /// Wakes the relay for what any replica commits.
+  private func watch() async {
+    let arrivals: [BSONDocument] = [["$match": ["operationType": "insert"]], ["$project": ["_id": 1]]]
+    while !Task.isCancelled {
+      do {
+        try await store.database.watching(Outbox.collection, arrivals) { stream in
+          // For what was committed before the stream stood.
+          signal.set()
+          while true {
+            _ = try await stream.next()
+            signal.set()
+          }
+        }
+      } catch is CancellationError {
+        return
+      } catch ChangeStreamFailure.positionLost(let reason) {
+        // No position is kept: the collection tells what was missed.
+        logger.info("outbox stream begins anew", metadata: ["service": "\(service)", "reason": "\(reason)"])
+      } catch {
+        logger.warning("outbox stream failed", metadata: ["service": "\(service)", "error": "\(error)"])
+      }
+      do { try await Task.sleep(for: settings.streamPause, clock: .continuous) } catch { return }
+    }
+  }
+
+  private func relay() async {
     var backoff = settings.backoffMin
     var isHeld = false
     while !Task.isCancelled {
+      let before = reading.dispatched
       let round = await guardedRound()
-      if round == .held {
+      await countBacklog()
+      if isHeld, reading.dispatched > before {
+        logger.info("outbox delivery resumed", metadata: ["service": "\(service)"])
+        isHeld = false
+        backoff = settings.backoffMin
+      }
+      let pause: Duration
+      switch round {
+      case .more: continue
+      case .idle(let nextDue) where isHeld: pause = min(backoff, nextDue ?? backoff)
+      case .idle(let nextDue):
+        await signal.wait(atMost: min(settings.pollEvery, nextDue ?? settings.pollEvery))
+        continue
+      case .held:
         if !isHeld { logger.warning("outbox delivery held back", metadata: ["service": "\(service)"]) }
         isHeld = true
-        // Not cut short by `wake`: new messages do not make the receiver any healthier.
-        do { try await Task.sleep(for: backoff) } catch { return }
+        pause = backoff * Double.random(in: 0.8...1.2)
         backoff = min(backoff * 2, settings.backoffMax)
-        continue
       }
-      if isHeld { logger.info("outbox delivery resumed", metadata: ["service": "\(service)"]) }
-      isHeld = false
-      backoff = settings.backoffMin
-      if round == .idle { await signal.wait(atMost: settings.pollEvery) }
+      // Not cut short by `wake`: new messages do not make the receiver any healthier.
+      do { try await Task.sleep(for: pause, clock: .continuous) } catch { return }
     }
   }
 
@@ -92,33 +158,46 @@ public final class OutboxRelay: Sendable {
     }
   }
 
-  /// Delivers one page. Throws what the database or the receiver could not do for now.
+  /// Delivers one page. Throws what the database could not do for now.
   func round() async throws -> Round {
-    let page = try await store.pending()
+    let page = try await store.page()
     for id in page.unreadable {
       logger.error("outbox document parked: it cannot be read", metadata: ["id": "\(id)"])
       try await store.park(id, reason: "unreadable")
+      note { $0.parked += 1 }
     }
-    guard !page.documents.isEmpty else { return page.unreadable.isEmpty ? .idle : .more }
+    guard !page.documents.isEmpty else {
+      return page.unreadable.isEmpty && !page.isFull ? .idle(nextDue: page.nextDue) : .more
+    }
     for portion in portions(of: page.documents) {
       do {
-        try await deliver(portion.flatMap(messages))
-      } catch let failure as Failure where failure.isDefinite {
-        return try await deliverOneByOne(portion)
+        try await attempt(Array(portion))
+        // Marked at once: what is done stays done, however long the rest of the page takes.
+        try await store.markDispatched(portion.map(\.id))
+        state.withLock { $0.portion = settings.portionMax }
+      } catch let failure as Failure {
+        switch failure.blame {
+        case .message:
+          try await deliverOneByOne(portion)
+          // Who was refused must not be overtaken by what else is on this page.
+          return .more
+        case .receiver:
+          try await holdBack(portion, failure)
+          return .held
+        }
       }
-      // Marked at once: what is done stays done, however long the rest of the page takes.
-      try await store.markDispatched(portion.map(\.id))
     }
-    return page.isFull ? .more : .idle
+    return page.isFull ? .more : .idle(nextDue: page.nextDue)
   }
 
   /// The page in runs of documents with a bounded number of messages; a document is never split.
   private func portions(of documents: [OutboxDocument]) -> [ArraySlice<OutboxDocument>] {
+    let most = state.withLock { $0.portion }
     var portions: [ArraySlice<OutboxDocument>] = []
     var start = 0
     var count = 0
     for (index, document) in documents.enumerated() {
-      if index > start, count + document.messages.count > settings.portionMax {
+      if index > start, count + document.messages.count > most {
         portions.append(documents[start..<index])
         start = index
         count = 0
@@ -129,46 +208,86 @@ public final class OutboxRelay: Sendable {
     return portions
   }
 
+  private func attempt(_ documents: [OutboxDocument]) async throws {
+    note { $0.attempts += 1 }
+    try await deliver(documents.flatMap(messages))
+    note { $0.dispatched += Int64(documents.reduce(0) { $0 + $1.messages.count }) }
+  }
+
+  /// The receiver is away, or fails over one of these: the next round tries less at a time, until a document alone is
+  /// let wait and others have their turn.
+  private func holdBack(_ portion: ArraySlice<OutboxDocument>, _ failure: Failure) async throws {
+    if portion.count == 1, let document = portion.first {
+      try await postpone(document, failure)
+    } else {
+      let count = portion.reduce(0) { $0 + $1.messages.count }
+      state.withLock { $0.portion = max(1, count / 2) }
+    }
+  }
+
   /// Somebody in the page was refused: finds out who. The refused document holds back its own aggregate until it is
-  /// parked, and nobody else.
-  private func deliverOneByOne(_ documents: ArraySlice<OutboxDocument>) async throws -> Round {
+  /// delivered or parked, and nobody else. Throws when the receiver itself fails.
+  private func deliverOneByOne(_ documents: ArraySlice<OutboxDocument>) async throws {
     var blocked: Set<String> = []
     for document in documents where !blocked.contains(document.aggregate) {
       do {
-        try await deliver(messages(document))
+        try await attempt([document])
         try await store.markDispatched([document.id])
-      } catch let failure as Failure where failure.isDefinite {
-        let metadata: Logger.Metadata = [
-          "id": "\(document.id)", "aggregate": "\(document.aggregate)", "code": "\(failure.code.rawValue)",
-        ]
-        if document.attempts + 1 >= settings.refusalsMax {
-          try await partWith(document, failure, metadata)
-        } else {
-          logger.warning("outbox document refused", metadata: metadata)
-          try await store.countRefusal(document.id)
-          blocked.insert(document.aggregate)
-        }
+      } catch let failure as Failure where failure.blame == .message {
+        let isLast = failure.isDefinite && document.attempts + 1 >= settings.refusalsMax
+        if isLast, try await partWith(document, failure) { continue }
+        try await postpone(document, failure)
+        blocked.insert(document.aggregate)
       }
     }
-    return blocked.isEmpty ? .more : .held
+  }
+
+  private func postpone(_ document: OutboxDocument, _ failure: Failure) async throws {
+    // A receiver that is away is asked for again as often as the relay asks anyway.
+    let longest = failure.blame == .receiver ? settings.backoffMax : settings.delayMax
+    let pause = min(settings.delayMin * (1 << min(Int(document.attempts), 20)), longest)
+    try await store.postpone(document.id, by: pause * Double.random(in: 0.8...1.2))
+    note { $0.postponed += 1 }
+    logger.log(
+      level: level(failure, document), "outbox document postponed",
+      metadata: metadata(document, failure).merging(["attempts": "\(document.attempts + 1)"]) { $1 })
+  }
+
+  /// A document that is stuck is somebody's business; a first refusal may pass, and of a receiver that is away the
+  /// relay tells once.
+  private func level(_ failure: Failure, _ document: OutboxDocument) -> Logger.Level {
+    if failure.blame == .receiver { return .debug }
+    return document.attempts + 1 >= settings.refusalsMax ? .error : .warning
   }
 
   /// Delivers what the receiver takes of a document and parks it for the sake of the messages that it refuses: one
-  /// bad message must not take those of others with it.
-  private func partWith(_ document: OutboxDocument, _ failure: Failure, _ metadata: Logger.Metadata) async throws {
+  /// bad message must not take those of others with it. False when it has judged not all of them.
+  private func partWith(_ document: OutboxDocument, _ failure: Failure) async throws -> Bool {
     var refused: [String] = []
     for message in messages(document) {
       do {
+        note { $0.attempts += 1 }
         try await deliver([message])
-      } catch let failure as Failure where failure.isDefinite {
+        note { $0.dispatched += 1 }
+      } catch let failure as Failure where failure.blame == .message {
+        guard failure.isDefinite else { return false }
         refused.append(message.eventID)
       }
     }
-    guard !refused.isEmpty else { return try await store.markDispatched([document.id]) }
+    guard !refused.isEmpty else {
+      try await store.markDispatched([document.id])
+      return true
+    }
     logger.error(
       "outbox document parked: the receiver refuses messages of it",
-      metadata: metadata.merging(["events": "\(refused.joined(separator: " "))"]) { _, new in new })
+      metadata: metadata(document, failure).merging(["events": "\(refused.joined(separator: " "))"]) { $1 })
     try await store.park(.objectID(document.id), reason: failure.code.rawValue, events: refused)
+    note { $0.parked += 1 }
+    return true
+  }
+
+  private func metadata(_ document: OutboxDocument, _ failure: Failure) -> Logger.Metadata {
+    ["id": "\(document.id)", "aggregate": "\(document.aggregate)", "code": "\(failure.code.rawValue)"]
   }
 
   private func messages(_ document: OutboxDocument) -> [OutboxMessage] {
@@ -176,17 +295,19 @@ public final class OutboxRelay: Sendable {
       OutboxMessage(eventID: "\(service)/\($0.eventID)", topic: $0.topic, payload: $0.payload)
     }
   }
-}
 
-extension Failure {
-  /// The receiver has judged the message itself: sending it again gets the same answer. Everything else, an internal
-  /// failure and missing permission included, may pass.
-  fileprivate var isDefinite: Bool {
-    switch kind {
-    case .invalidArgument, .failedPrecondition, .notFound, .alreadyExists: true
-    case .unauthenticated, .permissionDenied, .aborted, .resourceExhausted, .unimplemented, .unavailable,
-      .deadlineExceeded, .internal:
-      false
+  private func note(_ change: (inout OutboxReading) -> Void) {
+    state.withLock { change(&$0.reading) }
+  }
+
+  private func countBacklog() async {
+    let isDue = state.withLock { $0.countedAt.map { $0.duration(to: .now) >= settings.countEvery } ?? true }
+    guard isDue else { return }
+    let backlog = try? await Deadline.$current.withValue(.after(settings.countEvery)) { try await store.backlog() }
+    guard let backlog else { return }
+    state.withLock { state in
+      state.countedAt = .now
+      state.reading.backlog = OutboxReading.Backlog(pending: backlog.pending, oldest: backlog.oldest)
     }
   }
 }
