@@ -36,13 +36,23 @@ extension ServiceDefinition {
 public struct ServiceAssembly: Sendable {
   /// Work that goes on beside the calls, until the process drains: relays, sweeps, saga repetition.
   public struct BackgroundTask: Sendable {
+    public enum Place: Sendable {
+      /// In every replica.
+      case everywhere
+      /// In one replica at a time, under the service's lease: cancelled when that is lost, begun anew by who follows.
+      /// The last may still be at it when the next begins, so it must bear being done twice at once.
+      case leader
+    }
+
     public let name: String
+    public let place: Place
     /// Returns when its task is cancelled. If it throws or returns early it is logged and started again after a
     /// pause.
     public let run: @Sendable () async throws -> Void
 
-    public init(_ name: String, run: @escaping @Sendable () async throws -> Void) {
+    public init(_ name: String, on place: Place = .everywhere, run: @escaping @Sendable () async throws -> Void) {
       self.name = name
+      self.place = place
       self.run = run
     }
   }

@@ -23,6 +23,8 @@ public struct ServiceHost<Settings: ServiceSettings>: Sendable {
 
   let client: MongoClient?
   let relay: OutboxRelay?
+  /// Of the work that one replica does; nil where there is none.
+  let lease: LeaderLease?
   let channels: ChannelRegistry
   /// Nil where the process does not show itself (GRPC_INTROSPECTION).
   let channelz: Channelz?
@@ -64,7 +66,10 @@ extension ServiceHost {
       source: RemoteSigningKeys(identity), clock: clock, refresh: configured.common.jwksRefresh, logger: logger)
     principals = CachedPrincipals(
       RemotePrincipals(identity, logger: logger), ttl: configured.common.authCacheTTL)
-    relay = Self.relay(configured.service, database, channels, logger)
+    let relay = Self.relay(configured.service, database, channels, logger)
+    self.relay = relay
+    lease =
+      if relay != nil, let database { LeaderTasks.lease(database.database, configured.service, logger) } else { nil }
   }
 
   /// Audit is where the outboxes of the others end; it keeps none.

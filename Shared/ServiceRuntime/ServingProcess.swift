@@ -139,7 +139,7 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
       logger: logger)
     let rpc = RPCServer(
       listener, interceptors: interceptors(assembly, host, admission), services: services, logger: logger)
-    let routes = adminRoutes(health, host.client, admission)
+    let routes = adminRoutes(health, host, admission)
     let admin = HTTPServer(
       configuration: HTTPServerConfiguration(host: common.bindAddress, port: common.adminPort), handler: routes,
       logger: logger)
@@ -155,8 +155,7 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     let httpAddress = try await http?.start()
     try Task.checkCancellation()
 
-    var tasks = assembly.background
-    if let relay = host.relay { tasks.append(.init("outbox relay") { await relay.run() }) }
+    var tasks = backgroundTasks(of: assembly, host)
     if let watch = certificateWatch { tasks.append(watch) }
     for need in health.needs {
       let watch = DependencyWatch(host.channel(to: need))
@@ -170,6 +169,24 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     return Running(
       health: health, rpc: rpc, admin: admin, http: http, background: background, channels: host.channels,
       client: host.client)
+  }
+
+  /// What runs in every replica, and the one task that leads all others.
+  private func backgroundTasks(
+    of assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>
+  ) -> [ServiceAssembly.BackgroundTask] {
+    let all =
+      assembly.background
+      + (host.relay.map { relay in
+        [.init("outbox relay", on: .leader) { await relay.run() }]
+      } ?? [])
+    let led = all.filter { $0.place == .leader }
+    guard let lease = host.lease else {
+      precondition(led.isEmpty, "\(configured.service) has no lease to lead under")
+      return all
+    }
+    let leader = LeaderTasks(lease: lease, tasks: led, logger: logger)
+    return all.filter { $0.place == .everywhere } + [.init("leader") { await leader.run() }]
   }
 
   /// What each service of the process needs: what the assembly says, and identity for whoever asks for tokens.
@@ -219,12 +236,13 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   }
 
   private func adminRoutes(
-    _ health: HealthState, _ client: MongoClient?, _ admission: AdmissionControl
+    _ health: HealthState, _ host: ServiceHost<Definition.Settings>, _ admission: AdmissionControl
   ) -> AdminRoutes {
     AdminRoutes(health: health, clock: clock) { [metrics, credentials = configured.tls] in
       let certificates = credentials.map { ProcessReadings.certificates($0) } ?? []
       return metrics.text(
-        readings: ProcessReadings.all(database: client) + certificates + AdmissionReadings.all(admission))
+        readings: ProcessReadings.all(database: host.client) + certificates
+          + ReliabilityReadings.all(host.lease, host.relay) + AdmissionReadings.all(admission))
     }
   }
 

@@ -46,14 +46,15 @@ struct OrderDefinition: ServiceDefinition {
       ])
   }
 
-  /// Sweeps right after the start too: a process that has crashed left its sagas behind.
+  /// In one replica at a time, and right after it has become that one: whoever was it before may have crashed and left
+  /// its sagas behind.
   private func every(
     _ interval: Duration, _ name: String, _ sweep: @escaping @Sendable () async throws -> Void
   ) -> ServiceAssembly.BackgroundTask {
-    ServiceAssembly.BackgroundTask(name) {
+    ServiceAssembly.BackgroundTask(name, on: .leader) {
       while !Task.isCancelled {
         try await ActingFor.$current.withValue(.system) { try await sweep() }
-        try await Task.sleep(for: interval)
+        try await Task.sleep(for: interval, clock: .continuous)
       }
     }
   }
