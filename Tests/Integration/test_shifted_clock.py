@@ -1,39 +1,17 @@
 """Business time follows the wall clock, also when it jumps; waits and leases do not."""
 
-import pathlib
-import shutil
-import struct
-import subprocess
-
 import pytest
 
+from mobo_clock import DAY, Clock, library
 from mobo_deployment import Deployment, seed_id
 from mobo_flow import AUDIT, ORDER, People, approved_order, balances
-
-DAY = 86_400
-
-
-class Clock:
-    """The offset that the preloaded library adds to the wall clock of the six processes."""
-
-    def __init__(self, folder):
-        self.file = folder / "clock"
-        self.set(0)
-
-    def set(self, seconds):
-        with open(self.file, "r+b" if self.file.exists() else "wb") as file:
-            file.write(struct.pack("<q", seconds))
 
 
 @pytest.fixture(scope="module")
 def shifted(mongodb_uri, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clock")
-    library = folder / "clockshift.so"
-    source = pathlib.Path(__file__).parents[1] / "Support" / "clockshift.c"
-    compiler = shutil.which("cc") or shutil.which("clang")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
-    clock = Clock(folder)
-    running = Deployment(mongodb_uri, {"LD_PRELOAD": str(library), "MOBO_CLOCK_FILE": str(clock.file)})
+    clock = Clock(folder / "clock", library(folder))
+    running = Deployment(mongodb_uri, clock.environment)
     try:
         yield running.start(), clock
     finally:
