@@ -22,6 +22,9 @@ public protocol Message: JSONCoded, Equatable {
   /// Clears fields marked `secret`, here and in nested messages.
   mutating func eraseSecrets()
 
+  /// Puts a digest in the place of each field of bytes, here and in nested messages.
+  mutating func digestBytes(_ digest: ([UInt8]) -> [UInt8])
+
   /// What the wire carried and this version of the protos does not know.
   var unknownFields: UnknownFields { get set }
 }
@@ -56,10 +59,12 @@ extension Message {
     return copy
   }
 
-  /// Deterministic bytes that tell requests apart: without the request id and without secrets. The caller hashes them.
-  public func fingerprintBytes() -> [UInt8] {
+  /// Deterministic bytes that tell requests apart: without the request id and without secrets, pictures replaced by
+  /// their digests. The caller hashes them.
+  public func fingerprintBytes(digest: ([UInt8]) -> [UInt8]) -> [UInt8] {
     var copy = self
     copy.eraseSecrets()
+    copy.digestBytes(digest)
     if var request = copy as? any RequestIdentified {
       request.requestId = ""
       return (try? request.serialized()) ?? []
@@ -69,6 +74,8 @@ extension Message {
   }
 
   public mutating func eraseSecrets() {}
+
+  public mutating func digestBytes(_ digest: ([UInt8]) -> [UInt8]) {}
 }
 
 /// A request with the field `request_id`, under which its effect is remembered.

@@ -179,4 +179,16 @@ extension Schema {
     }
     return false
   }
+
+  /// True when this message of ours or one inside it has a field of bytes: a picture. Those of others are no requests
+  /// that anybody remembers.
+  func hasBytes(_ message: MessageDescriptor) throws(GenerationFailure) -> Bool {
+    guard message.package.hasPrefix("mobo."), try !isRecursive(message) else { return false }
+    for field in message.fields where field.oneofIndex == nil {
+      if field.kind == .bytes { return true }
+      let isMap = message.nested.contains { $0.isMapEntry && $0.fullName == field.typeName }
+      if field.kind == .message, !isMap, try hasBytes(self.message(field.typeName)) { return true }
+    }
+    return false
+  }
 }

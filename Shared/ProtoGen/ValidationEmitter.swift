@@ -1,4 +1,4 @@
-/// `<Namespace>.<File>.Rules.swift`: what `validated()` checks, and what is secret.
+/// `<Namespace>.<File>.Rules.swift`: what `validated()` checks, what is secret, and what is too large to remember.
 struct ValidationEmitter {
   let schema: Schema
 
@@ -10,6 +10,7 @@ struct ValidationEmitter {
       if index > 0 { out.line() }
       try emitRules(message, to: &out)
       if try schema.hasSecrets(message) { try emitSecrets(message, to: &out) }
+      if try schema.hasBytes(message) { try emitDigests(message, to: &out) }
     }
     return out.text
   }
@@ -114,6 +115,31 @@ struct ValidationEmitter {
       out.doc(["What printing shows: everything but secrets."])
       try out.block("public var customMirror: Mirror") { out throws(GenerationFailure) in
         out.call("Mirror", ["self", "children: [\(children)]", "displayStyle: .struct"], "")
+      }
+    }
+  }
+
+  private func emitDigests(_ message: MessageDescriptor, to out: inout CodeWriter) throws(GenerationFailure) {
+    var lines: [String] = []
+    for property in try schema.properties(of: message) {
+      guard case .field(let field) = property else { continue }
+      let name = field.property
+      switch (field.descriptor.kind, field.shape) {
+      case (.bytes, .plain): lines.append("\(name) = digest(\(name))")
+      case (.bytes, .optional), (.bytes, .list): lines.append("\(name) = \(name).map(digest)")
+      case (.message, .message) where try schema.hasBytes(schema.message(field.descriptor.typeName)):
+        lines.append("\(name)?.digestBytes(digest)")
+      case (.message, .list) where try schema.hasBytes(schema.message(field.descriptor.typeName)):
+        lines.append("for index in \(name).indices { \(name)[index].digestBytes(digest) }")
+      default: continue
+      }
+    }
+    out.line()
+    let type = SwiftNames.type(message.package, message.nesting)
+    try out.block("extension \(type)") { out throws(GenerationFailure) in
+      try out.block("public mutating func digestBytes(_ digest: ([UInt8]) -> [UInt8])") {
+        out throws(GenerationFailure) in
+        for line in lines { out.line(line) }
       }
     }
   }

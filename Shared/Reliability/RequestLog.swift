@@ -20,7 +20,8 @@ public struct RequestScope: Hashable, Sendable {
   var name: String { "\(callerID)/\(rpc)" }
 }
 
-/// Tells requests apart that carry the same id: SHA-256 of the method and the message without its id and secrets.
+/// Tells requests apart that carry the same id: SHA-256 of the method and the message without its id and secrets,
+/// pictures by their hash.
 public struct RequestFingerprint: Hashable, Sendable {
   public let bytes: [UInt8]
 
@@ -28,7 +29,7 @@ public struct RequestFingerprint: Hashable, Sendable {
     var hash = SHA256()
     hash.update(data: Array(method.utf8))
     hash.update(data: [0])
-    hash.update(data: message.fingerprintBytes())
+    hash.update(data: message.fingerprintBytes { Array(SHA256.hash(data: $0)) })
     bytes = Array(hash.finalize())
   }
 

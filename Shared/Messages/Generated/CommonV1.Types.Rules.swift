@@ -5,3 +5,9 @@ extension CommonV1.Image {
     rules.text("contentType", &contentType, TextRules(max: 100))
   }
 }
+
+extension CommonV1.Image {
+  public mutating func digestBytes(_ digest: ([UInt8]) -> [UInt8]) {
+    data = digest(data)
+  }
+}

@@ -16,6 +16,13 @@ extension OrderV1.CreateOrderRequest {
   }
 }
 
+extension OrderV1.CreateOrderRequest {
+  public mutating func digestBytes(_ digest: ([UInt8]) -> [UInt8]) {
+    purchaseProof?.digestBytes(digest)
+    paymentProof?.digestBytes(digest)
+  }
+}
+
 extension OrderV1.CreateOrderResponse {
   public mutating func enforce(_ rules: inout RuleCheck) {
     rules.message("order", &order)

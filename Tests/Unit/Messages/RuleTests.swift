@@ -149,12 +149,14 @@ struct RuleTests {
     let first = WalletV1.DepositRequest(requestId: "a", ownerUserId: id, amountPaise: 1, ref: "r")
     var second = first
     second.requestId = "b"
-    #expect(first.fingerprintBytes() == second.fingerprintBytes())
+    #expect(first.fingerprintBytes { $0 } == second.fingerprintBytes { $0 })
     second.amountPaise = 2
-    #expect(first.fingerprintBytes() != second.fingerprintBytes())
+    #expect(first.fingerprintBytes { $0 } != second.fingerprintBytes { $0 })
     let login = IdentityV1.LoginRequest(mobile: "9", password: "secret")
-    #expect(login.fingerprintBytes() == IdentityV1.LoginRequest(mobile: "9", password: "other").fingerprintBytes())
-    #expect(login.fingerprintBytes() != IdentityV1.LoginRequest(mobile: "8", password: "secret").fingerprintBytes())
+    #expect(
+      login.fingerprintBytes { $0 } == IdentityV1.LoginRequest(mobile: "9", password: "other").fingerprintBytes { $0 })
+    #expect(
+      login.fingerprintBytes { $0 } != IdentityV1.LoginRequest(mobile: "8", password: "secret").fingerprintBytes { $0 })
   }
 
   @Test("a secret is never printed")

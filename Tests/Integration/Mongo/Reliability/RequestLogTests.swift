@@ -159,4 +159,21 @@ struct RequestLogTests {
     #expect(print != RequestFingerprint(method: "Deposit", message: more))
     #expect(print != RequestFingerprint(method: "Withdraw", message: deposit))
   }
+
+  @Test("fingerprints tell pictures apart by their hash, and never hold a password")
+  func fingerprintParts() {
+    func order(_ picture: [UInt8]?) -> OrderV1.CreateOrderRequest {
+      OrderV1.CreateOrderRequest(
+        requestId: "r-1", purchaseProof: picture.map { CommonV1.Image(data: $0, contentType: "image/png") })
+    }
+    let (one, other) = ([UInt8](repeating: 1, count: 100_000), [UInt8](repeating: 2, count: 100_000))
+    func print(_ picture: [UInt8]?) -> RequestFingerprint {
+      RequestFingerprint(method: "CreateOrder", message: order(picture))
+    }
+    #expect(print(one) == print(one) && print(one) != print(other) && print(one) != print(nil))
+    // Only the digest goes in, so that a large picture is read once.
+    #expect(order(one).fingerprintBytes { _ in [7] }.count < 100)
+    let login = { IdentityV1.LoginRequest(mobile: "9000000001", password: $0) }
+    #expect(login("a").fingerprintBytes { $0 } == login("b").fingerprintBytes { $0 })
+  }
 }
