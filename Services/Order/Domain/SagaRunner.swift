@@ -57,9 +57,12 @@ public struct SagaRunner: Sendable {
   /// Attempts at one step inside one call, and the pause after the first; doubled after each.
   static let attemptsMax = 3
   static let pauseFirst = Duration.milliseconds(100)
-  /// How often and for how long a call looks for what another driver of its saga achieves: 60 × 50 ms = 3 s.
-  static let observationsMax = 60
+  /// How long a call looks for what another driver of its saga achieves: as long as its own caller waits, less what it
+  /// takes to answer. Nobody's call, a sweep's, looks for 3 s. Who waits longer than that looks less often.
+  static let observationShare = (of: 9, in: 10)
+  static let observationMax = Duration.seconds(3)
   static let observationPause = Duration.milliseconds(50)
+  static let lateObservationPause = Duration.milliseconds(250)
 
   public init(
     store: any OrderStore, slots: any CampaignSlots, funds: any WalletFunds, answers: any SagaAnswers,
@@ -93,13 +96,18 @@ public struct SagaRunner: Sendable {
 
   /// Waits until the saga that `order` was seen in has ended, and returns the order then, which may be deleted.
   ///
-  /// Fails with `SERVICE_UNAVAILABLE` when that takes too long.
+  /// Fails with `SERVICE_UNAVAILABLE` when that takes longer than the caller waits (DOMAIN 0.4).
   @discardableResult
   public func awaitEnd(of order: Order) async throws -> Order {
-    for _ in 0..<Self.observationsMax {
+    let patience =
+      Deadline.current.map { $0.remaining * Self.observationShare.of / Self.observationShare.in } ?? Self.observationMax
+    var waited = Duration.zero
+    while true {
       if let current = try await ended(order) { return current }
-      if Deadline.current?.hasPassed == true { break }
-      try await pause(Self.observationPause)
+      let span = waited < Self.observationMax ? Self.observationPause : Self.lateObservationPause
+      guard waited + span <= patience, Deadline.current?.hasPassed != true else { break }
+      try await pause(span)
+      waited += span
     }
     throw Self.outcomeUnknown
   }

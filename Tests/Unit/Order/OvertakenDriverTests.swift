@@ -61,8 +61,34 @@ private func code(_ body: () async throws -> Void) async -> ErrorCode? {
   } catch { return (error as? Failure)?.code }
 }
 
+/// Adds up the pauses that nobody makes.
+private actor Patience {
+  private(set) var waited = Duration.zero
+  func wait(_ span: Duration) { waited += span }
+}
+
 @Suite("Drivers that were overtaken")
 struct OvertakenDriverTests {
+  // Goal: whoever repeats a call gets its result, if it comes in time. Method: it never comes; pauses are added up.
+  @Test("a call waits for another driver of its saga as long as its caller does, and says then that it does not know")
+  func patience() async throws {
+    let harness = Harness()
+    let order = try await harness.beginSettlement()
+    for (deadline, expected) in [(nil, 3), (Deadline.after(.seconds(100)), 89), (Deadline.after(.zero), 0)] {
+      let patience = Patience()
+      let runner = SagaRunner(
+        store: harness.store, slots: harness.slots, funds: harness.wallet, answers: PlainAnswers(),
+        clock: harness.clock, pause: { await patience.wait($0) })
+      let refusal = await code {
+        try await Deadline.$current.withValue(deadline) { _ = try await runner.awaitEnd(of: order) }
+      }
+      #expect(refusal == .serviceUnavailable)
+      let waited = await patience.waited
+      // Nine tenths of the caller's time.
+      #expect(waited >= .seconds(expected) && waited <= .seconds(expected + 1))
+    }
+  }
+
   @Test(
     "a settlement that another driver ended with a refusal ends with it for the first caller too",
     arguments: [false, true])
