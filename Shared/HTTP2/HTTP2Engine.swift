@@ -299,7 +299,12 @@ public final class HTTP2Engine {
     nghttp2_session_consume(session, streams[slot.number].id, count)
   }
 
-  /// Gives back what was received on a stream that is over.
+  /// Gives received bytes back to the stream's window alone: the connection's has had them before.
+  public func consumeOnStream(_ slot: StreamSlot, _ count: Int) {
+    nghttp2_session_consume_stream(session, streams[slot.number].id, count)
+  }
+
+  /// Gives received bytes back to the connection's window alone.
   public func consume(_ count: Int) {
     nghttp2_session_consume_connection(session, count)
   }

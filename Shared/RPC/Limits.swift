@@ -20,6 +20,10 @@ public enum Limits {
   /// of what a socket takes at a time; a thousand calls that stream to a slow reader hold 64 MiB.
   static let unsentBytesMax = 64 << 10
 
+  /// What the streams of a client's connection may hold unread beside its window of 16 MiB, in which four of them find
+  /// room: twelve more.
+  public static let unreadBytesMax = 48 << 20
+
   /// How long a request with one message may take to arrive, however long its deadline is: 12 MiB at 2 Mbit/s. A
   /// caller that opens streams and leaves them unfinished must not keep them for ever.
   public static let requestTimeMax = Duration.seconds(60)

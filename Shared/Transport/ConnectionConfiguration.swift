@@ -18,6 +18,10 @@ public struct ConnectionConfiguration: Sendable {
   /// Answers waiting to be sent, on all streams. While it is exceeded no further stream is accepted and writers wait;
   /// an answer that does not fit into twice as much costs its stream (server).
   public var queuedBytesMax: Int
+  /// What streams that nobody reads may hold without holding up the others, beside the connection's window. When it is
+  /// exceeded they do, and whoever has read nothing for `writeStallTimeout` loses its stream. 0 lets the connection
+  /// feel it at once.
+  public var unreadBytesMax = 0
   /// Whether and how a silent peer is asked for a sign of life; nil never asks.
   public var keepalive: KeepaliveConfiguration?
   /// How often a client may ask for one; nil lets it ask as often as the engine bears (server).

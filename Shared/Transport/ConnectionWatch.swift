@@ -1,8 +1,8 @@
 internal import NIOCore
 internal import Synchronization
 
-/// What the HTTP/2 connections of one event loop share: the timer by which they notice that time has passed, and the
-/// buffer they write from. Ten thousand idle connections have one of each.
+/// What the HTTP/2 connections of one event loop share: the timer by which they notice that time has passed, how far
+/// the loop is behind, and the buffer they write from. Ten thousand idle connections have one of each.
 final class ConnectionWatch: @unchecked Sendable {  // Touched on its event loop only.
   private static let all = Mutex<[ObjectIdentifier: ConnectionWatch]>([:])
 
@@ -10,6 +10,7 @@ final class ConnectionWatch: @unchecked Sendable {  // Touched on its event loop
   private var members: [HTTP2Connection] = []
   private var timer: RepeatedTask?
   private var spare: ByteBuffer?
+  @exclusivity(unchecked) private var turns = LoopTurns()
 
   private init(_ eventLoop: any EventLoop) {
     self.eventLoop = eventLoop
@@ -56,6 +57,17 @@ final class ConnectionWatch: @unchecked Sendable {  // Touched on its event loop
       position -= 1
     }
   }
+
+  // MARK: Turns
+
+  /// Something is read. The end of the turn is when the loop has read everything and runs what was put off.
+  func hasRead() {
+    guard turns.begin(.now) else { return }
+    eventLoop.execute { [self] in turns.end(.now) }
+  }
+
+  /// How late the loop comes to what it is reading, if it has fallen behind.
+  var lag: Duration { turns.lag(.now) }
 
   // MARK: The buffer
 

@@ -43,6 +43,7 @@ extension HTTP2Connection {
     // A peer that is busy or far away still gets its answers; whoever ordered the drain bounds it.
     if drainStep == .announced, let upkeep, now - upkeep.drainStarted >= configuration.handshakeTimeout { drainSeen() }
     resetStalledStreams(now)
+    endUnreadStreams(now)
     if isBlockSlow(now) { return giveUp(.enhanceYourCalm, "headers_too_slow") }
     keepAlive(now)
     endIfOld(now)

@@ -31,6 +31,8 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   /// Streams for which code runs, closed ones included.
   @exclusivity(unchecked) var working = 0
   @exclusivity(unchecked) public private(set) var openStreams = 0
+  /// Unread bytes of all streams that do not count against the connection's window.
+  @exclusivity(unchecked) var lentBytes = 0
   @exclusivity(unchecked) var counters = ConnectionCounters()
   /// There were streams, or bytes, since time was last looked at.
   @exclusivity(unchecked) var wasBusy = false
@@ -129,6 +131,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     guard ending == .none else { return }  // Read all the same: unread bytes would turn the close into a reset.
     let input = unwrapInboundIn(data)
     hasRead = true
+    watch?.hasRead()
     isReading = true
     do {
       try engine.receive(input)
@@ -245,6 +248,9 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     }
   }
 
+  /// Those that have not closed.
+  var openedStreams: [HTTP2Stream] { streams.compactMap(\.self) }
+
   private func stream(_ event: HTTP2Event) -> HTTP2Stream? { stream(event.slot) }
 
   func stream(_ slot: StreamSlot) -> HTTP2Stream? {
@@ -300,7 +306,9 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     if range.isEmpty {
       handler.received(data: RawSpan(), isEnd: event.isEnd)
     } else {
+      stream.unreadBytes += range.count
       handler.received(data: input.readableBytesSpan.extracting(range), isEnd: event.isEnd)
+      if stream.unreadBytes > stream.lentBytes, configuration.unreadBytesMax > 0 { lend(to: stream) }
     }
   }
 
@@ -314,6 +322,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   }
 
   private func closure(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) -> StreamClosure {
+    if stream.isUnread { return .unread }
     if stream.isSelfDone && stream.isPeerDone && code == .noError { return .finished }
     return code == .refusedStream && !stream.isReset ? .refused : .reset(code)
   }
@@ -421,6 +430,9 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     scheduleFlush()
     return stream
   }
+
+  /// How late what is being read is come to, because the event loop has fallen behind; else zero.
+  var lag: Duration { watch?.lag ?? .zero }
 
   func stopOpening() {
     guard !isClosing else { return }

@@ -16,6 +16,13 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   @exclusivity(unchecked) var isSelfDone = false
   /// Reset from this side; what still comes in is thrown away.
   @exclusivity(unchecked) var isReset = false
+  /// Bytes that came in and were not consumed, and those of them that do not count against the connection's window.
+  @exclusivity(unchecked) var unreadBytes = 0
+  @exclusivity(unchecked) var lentBytes = 0
+  /// When the last of them were consumed, or else when they were first lent.
+  @exclusivity(unchecked) var lastRead = NIODeadline.uptimeNanoseconds(0)
+  /// Ended because nobody reads it.
+  @exclusivity(unchecked) var isUnread = false
   @exclusivity(unchecked) private var hasWork = false
   let home: HTTP2Connection
 
@@ -31,6 +38,9 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   public var peer: String { home.peer }
   public var remote: ConnectionPeer { home.remote }
   public var isOpen: Bool { connection != nil && !isReset }
+
+  /// How late this end comes to what the peer has sent, because its event loop has fallen behind; zero if it has not.
+  public var lag: Duration { home.lag }
 
   /// True while the connection has so many answers to send that further ones should wait.
   public var isConnectionCongested: Bool { home.isCongested }
@@ -95,10 +105,13 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   /// Gives received bytes back to the peer's window.
   public func consumed(_ count: Int) {
     guard count > 0 else { return }
+    unreadBytes -= count
+    let owed = lentBytes == 0 ? count : count - home.takeBack(from: self, count)
     if let connection {
-      connection.engine.consume(slot, count)
-    } else {
-      home.engine.consume(count)  // The stream's own window is gone, the connection's is not.
+      if owed > 0 { connection.engine.consume(slot, owed) }
+      if owed < count { connection.engine.consumeOnStream(slot, count - owed) }
+    } else if owed > 0 {
+      home.engine.consume(owed)  // The stream's own window is gone, the connection's is not.
     }
     home.scheduleFlush()
   }

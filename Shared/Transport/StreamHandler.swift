@@ -41,6 +41,8 @@ public enum StreamClosure: Hashable, Sendable {
   case reset(HTTP2ErrorCode)
   /// The peer promised, by GOAWAY or REFUSED_STREAM, that it has done nothing for this stream.
   case refused
+  /// This side has ended it, because nobody read what came and other streams needed the room.
+  case unread
   /// The connection is gone.
   case connectionLost
 }

@@ -240,6 +240,7 @@ final class ClientAttempt: StreamHandler, NIOScheduledCallbackHandler, @unchecke
     switch reason {
     case .finished: end(.status(RPCError(.internal, "the answer ends without a status")))
     case .refused: end(.unprocessed(RPCError(.unavailable, "the server refused the stream")))
+    case .unread: end(.status(RPCError(.resourceExhausted, "the answers are not read, and other calls need the room")))
     case .connectionLost: end(.status(RPCError(.unavailable, "the connection was lost")))
     case .reset(let code):
       end(.status(RPCError(StatusCode(code), "the server reset the stream: \(code)")))

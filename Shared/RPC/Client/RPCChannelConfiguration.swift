@@ -29,6 +29,9 @@ public struct RPCChannelConfiguration: Sendable {
   /// Calls that wait for a connection or a free stream, and what they may hold in bytes.
   public var queuedCallsMax = Limits.queuedCallsMax
   public var queuedBytesMax = Limits.queuedBytesMax
+  /// What calls of one connection whose answers nobody reads may hold without holding up the others. Beyond it they do,
+  /// until a call from whose answers nothing was read for 30 seconds is ended with RESOURCE_EXHAUSTED.
+  public var unreadBytesMax = Limits.unreadBytesMax
   /// How long the server may be silent before it is asked for a sign of life; nil never asks. Servers send clients
   /// away that ask more often than they like; such a channel then asks half as often.
   public var keepaliveTime: Duration?
@@ -62,6 +65,7 @@ public struct RPCChannelConfiguration: Sendable {
   /// What a connection is told of this.
   var connectionConfiguration: ConnectionConfiguration {
     var configuration = ConnectionConfiguration(idleTimeout: nil)
+    configuration.unreadBytesMax = unreadBytesMax
     configuration.keepalive = keepaliveTime.map {
       KeepaliveConfiguration(
         time: TimeAmount($0), timeout: TimeAmount(keepaliveTimeout), permitsWithoutCalls: permitsKeepaliveWithoutCalls)
