@@ -21,8 +21,14 @@ struct BenchEcho: AsyncParsableCommand {
   @Option(help: "How long each call works, in microseconds; 0 answers at once.")
   var workUs = 0
 
+  @Option(help: "How long each call computes without ever waiting, in microseconds.")
+  var spinUs = 0
+
   @Option(help: "How many calls can work at a time; the others wait for them. 0 is without a bound.")
   var places = 0
+
+  @Option(help: "How often a client may ask for a sign of life, in milliseconds.")
+  var pingIntervalMs = 300_000
 
   @Option(help: "Below which the limit of running calls of a method never falls.")
   var limitMin = AdmissionConfiguration().limitMin
@@ -34,7 +40,11 @@ struct BenchEcho: AsyncParsableCommand {
     guard (0...65_535).contains(port) else { throw ValidationError("--port must be from 0 to 65535") }
     guard (1...1_024).contains(threads) else { throw ValidationError("--threads must be from 1 to 1024") }
     guard (0...60_000_000).contains(workUs) else { throw ValidationError("--work-us must be from 0 to 60000000") }
+    guard (0...60_000_000).contains(spinUs) else { throw ValidationError("--spin-us must be from 0 to 60000000") }
     guard (0...100_000).contains(places) else { throw ValidationError("--places must be from 0 to 100000") }
+    guard (0...86_400_000).contains(pingIntervalMs) else {
+      throw ValidationError("--ping-interval-ms must be from 0 to 86400000")
+    }
     guard limitMin >= 1, limitMax >= limitMin, limitMax <= 1_000_000 else {
       throw ValidationError("--limit-min and --limit-max must be from 1 to 1000000, and the first not above the second")
     }
@@ -44,10 +54,11 @@ struct BenchEcho: AsyncParsableCommand {
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     var logger = Logger(label: "bench-echo")
     logger.logLevel = .warning
-    let echo = Echo(work: Work(places: places, stay: .microseconds(workUs)))
+    let echo = Echo(work: Work(places: places, stay: .microseconds(workUs), spin: .microseconds(spinUs)))
     let own: [any ServiceBinding] = [EchoBinding(echo), EchoInternalServiceBinding(echo)]
     var configuration = RPCServerConfiguration(host: "127.0.0.1", port: port, threads: threads)
     configuration.channelz = Channelz()
+    configuration.connections.pingIntervalMin = .milliseconds(pingIntervalMs)
     let services = IntrospectionServices.all(beside: own, channelz: configuration.channelz)
     let admission = AdmissionControl(
       services: services, configuration: AdmissionConfiguration(limitMin: limitMin, limitMax: limitMax),

@@ -13,16 +13,25 @@ final class Work: Sendable {
   }
 
   private let stay: Duration
+  private let spin: Duration
   private let state: Mutex<State>
 
-  /// - Parameter places: how many calls work at a time; without a bound if 0.
-  init(places: Int, stay: Duration) {
+  /// - Parameters:
+  ///   - places: how many calls work at a time; without a bound if 0.
+  ///   - stay: for how long each keeps its place.
+  ///   - spin: for how long each computes before that, and keeps its thread from everything else.
+  init(places: Int, stay: Duration, spin: Duration) {
     self.stay = stay
+    self.spin = spin
     state = Mutex(State(free: places == 0 ? .max : places))
   }
 
   /// Returns when the work is done; throws when the call is cancelled meanwhile.
   func run() async throws {
+    if spin > .zero {
+      let end = ContinuousClock.now + spin
+      while ContinuousClock.now < end {}
+    }
     guard stay > .zero else { return }
     guard await takePlace() else { throw CancellationError() }
     defer { giveBack() }

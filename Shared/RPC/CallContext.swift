@@ -27,16 +27,18 @@ public struct CallContext: Sendable {
 
   public init(
     method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline? = nil,
-    requestID: String? = nil
+    requestID: String? = nil, lag: Duration = .zero
   ) {
     call = CallRecord(
       method: method, metadata: metadata, remote: remote, deadline: deadline,
-      requestID: requestID ?? RequestIdentity.accepted(metadata["x-request-id"]))
+      requestID: requestID ?? RequestIdentity.accepted(metadata["x-request-id"]), lag: lag)
   }
 
   /// The context of a call whose caller sent no `x-request-id`: the id is made when somebody asks for it.
-  init(unnamed method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline?) {
-    call = CallRecord(method: method, metadata: metadata, remote: remote, deadline: deadline, requestID: nil)
+  init(unnamed method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline?, lag: Duration)
+  {
+    call = CallRecord(
+      method: method, metadata: metadata, remote: remote, deadline: deadline, requestID: nil, lag: lag)
   }
 
   public var method: MethodDescriptor { call.method }
@@ -52,6 +54,8 @@ public struct CallContext: Sendable {
   public var deadline: Deadline? { call.deadline }
   /// When the call was begun.
   public var started: ContinuousClock.Instant { call.started }
+  /// How late its event loop came to the call, because other handlers keep the loop behind; zero if it is not behind.
+  public var lag: Duration { call.lag }
   /// The correlation id: the caller's `x-request-id`, or one made here. Never an idempotency key.
   public var requestID: String { call.requestID }
   /// The W3C trace context, as the caller sent it; nil if it is malformed.
@@ -165,11 +169,14 @@ final class CallRecord: Sendable {
   let remote: ConnectionPeer
   let deadline: Deadline?
   let started = ContinuousClock.now
+  let lag: Duration
   let state: Mutex<State>
 
   init(
-    method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline?, requestID: String?
+    method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline?, requestID: String?,
+    lag: Duration
   ) {
+    self.lag = lag
     self.method = method
     self.metadata = metadata
     self.remote = remote

@@ -72,8 +72,10 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     let metadata = Metadata(received: headers)
     let context =
       head.hasRequestID
-      ? CallContext(method: method.descriptor, metadata: metadata, remote: stream.remote, deadline: deadline)
-      : CallContext(unnamed: method.descriptor, metadata: metadata, remote: stream.remote, deadline: deadline)
+      ? CallContext(
+        method: method.descriptor, metadata: metadata, remote: stream.remote, deadline: deadline, lag: stream.lag)
+      : CallContext(
+        unnamed: method.descriptor, metadata: metadata, remote: stream.remote, deadline: deadline, lag: stream.lag)
     self.context = context
     switch (method.handler, method.descriptor.kind) {
     case (.unary, _), (.streaming, .unary), (.streaming, .serverStreaming):

@@ -13,10 +13,12 @@ DEADLINE_MS = 1_000
 
 @dataclasses.dataclass
 class Server:
-    """So many calls work at a time, each for so long: it can answer `capacity` per second and no more."""
+    """So many calls work at a time, each for so long: it can answer `capacity` per second and no more. Work that is
+    computing is done one call after the other, on the event loop that reads them."""
 
     places: int
     work_ms: int
+    computes: bool = False
 
     @property
     def capacity(self):
@@ -24,6 +26,8 @@ class Server:
 
     @property
     def options(self):
+        if self.computes:
+            return ["--threads", self.places, "--spin-us", self.work_ms * 1000]
         return ["--threads", 1, "--places", self.places, "--work-us", self.work_ms * 1000]
 
 
@@ -80,7 +84,8 @@ def test_an_overloaded_server_goes_on_at_its_peak():
 
 @pytest.mark.long
 @pytest.mark.parametrize("server", [
-    Server(places=20, work_ms=5), Server(places=20, work_ms=20), Server(places=50, work_ms=100)], ids=str)
+    Server(places=20, work_ms=5), Server(places=20, work_ms=20), Server(places=50, work_ms=100),
+    Server(places=1, work_ms=5, computes=True)], ids=str)
 def test_an_overloaded_server_goes_on_at_its_peak_for_minutes(server):
     overloaded(server, warm_up=10, measured=60)
 

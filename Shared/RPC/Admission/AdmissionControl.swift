@@ -6,13 +6,19 @@ internal import Synchronization
 public struct AdmissionConfiguration: Hashable, Sendable {
   /// The limit of a method never falls below this. From 1 on.
   public var limitMin: Int
-  /// The limits of all unary methods of a process come to this at most, and each method's streams are this many at
-  /// most.
+  /// The limits of all unary methods of a process come to this at most.
   public var limitMax: Int
+  /// Streams of one method at a time. Not learned, because a stream lasts as long as its caller pleases and its
+  /// duration tells nothing about the load. What it bounds is memory: a stream that sends to a slow reader holds up to
+  /// `Limits.unsentBytesMax`, one that receives without being read a window.
+  public var streamsMax: Int
+  /// How long calls wait for their turn, however short they are.
+  var patienceMin = Patience.min
 
-  public init(limitMin: Int = 8, limitMax: Int = 4_000) {
+  public init(limitMin: Int = 8, limitMax: Int = 4_000, streamsMax: Int = 4_000) {
     self.limitMin = limitMin
     self.limitMax = limitMax
+    self.streamsMax = streamsMax
   }
 }
 
@@ -37,6 +43,9 @@ public struct AdmissionReading: Sendable {
 /// briefly in a bounded queue or are refused, and so are calls that would not end before their deadline. The limits
 /// of methods that matter less give way to those that matter more (`AdmissionLane`). Health checks always pass.
 ///
+/// Handlers that compute without ever waiting run one after the other on their event loop, so that only one counts as
+/// running. Where such handlers keep a loop behind, calls that it read long ago are refused (`CallContext.lag`).
+///
 /// A call counts until its handler has ended, however early its caller went away: resetting streams frees nothing.
 public final class AdmissionControl: ServerGate {
   /// By the ordinal of the method; nil for those that are not limited.
@@ -59,19 +68,26 @@ public final class AdmissionControl: ServerGate {
     struct Value: Sendable {
       let at: ContinuousClock.Instant
       let weight: Int
+      let crowd: Int
     }
   }
 
-  public init(
+  public convenience init(
     services: [any ServiceBinding], configuration: AdmissionConfiguration = AdmissionConfiguration(), logger: Logger
   ) {
-    let methods = services.flatMap { $0.methods.map(\.descriptor) }
+    self.init(methods: services.flatMap { $0.methods.map(\.descriptor) }, configuration: configuration, logger: logger)
+  }
+
+  public init(
+    methods: [MethodDescriptor], configuration: AdmissionConfiguration = AdmissionConfiguration(), logger: Logger
+  ) {
     var table = [AdmissionGroup?](repeating: nil, count: (methods.map(\.ordinal).max() ?? -1) + 1)
     var lanes: [AdmissionLane] = []
     var all: [AdmissionGroup] = []
     func add(_ name: String, _ lane: AdmissionLane, isAdaptive: Bool) -> AdmissionGroup {
       let group = AdmissionGroup(
-        name: name, lane: lane, place: isAdaptive ? lanes.count : nil, limit: configuration.limitMax)
+        name: name, lane: lane, place: isAdaptive ? lanes.count : nil, limit: configuration.streamsMax,
+        patienceMin: configuration.patienceMin)
       if isAdaptive { lanes.append(lane) }
       all.append(group)
       return group
@@ -88,7 +104,8 @@ public final class AdmissionControl: ServerGate {
     let regulator = AdmissionRegulator(
       lanes: lanes, limitMin: configuration.limitMin, limitMax: configuration.limitMax, now: .now)
     for group in all {
-      if let place = group.place { group.learn(limit: regulator.gate(place), latency: nil, throughput: 0) }
+      guard let place = group.place else { continue }
+      group.learn(limit: regulator.gate(place), full: regulator.limits[place].limit, latency: nil, throughput: 0)
     }
     self.regulator = Mutex(regulator)
   }
@@ -109,8 +126,11 @@ public final class AdmissionControl: ServerGate {
         throw refuse(group, .deadlineTooShort)
       }
     }
-    guard let weight = group.enter() else { return false }
-    if weight > 0, group.place != nil { context[AdmittedKey.self] = .init(at: .now, weight: weight) }
+    if context.lag > .zero, context.lag >= group.lane.lagAccepted { throw refuse(group, .loopBehind) }
+    guard let entry = group.enter() else { return false }
+    if entry.weight > 0, group.place != nil {
+      context[AdmittedKey.self] = .init(at: .now, weight: entry.weight, crowd: entry.crowd)
+    }
     return true
   }
 
@@ -119,7 +139,7 @@ public final class AdmissionControl: ServerGate {
     if isCalibrating.load(ordering: .relaxed) { tick() }
     switch await group.wait(deadline: context.deadline) {
     case .admitted:
-      if group.place != nil { context[AdmittedKey.self] = .init(at: .now, weight: 1) }
+      if group.place != nil { context[AdmittedKey.self] = .init(at: .now, weight: 1, crowd: .max) }
     case .refused(let refusal): throw refuse(group, refusal)
     case .cancelled: throw CancellationError()
     }
@@ -135,8 +155,8 @@ public final class AdmissionControl: ServerGate {
     learn(
       place,
       ConcurrencyLimit.Sample(
-        latency: admitted.at.duration(to: now), running: running, admitted: admitted.at, isUseful: error == nil,
-        weight: admitted.weight), now)
+        latency: admitted.at.duration(to: now), running: running, admitted: admitted.at, crowd: admitted.crowd,
+        isUseful: error == nil, weight: admitted.weight), now)
   }
 
   // MARK: -
@@ -166,7 +186,7 @@ public final class AdmissionControl: ServerGate {
       }
     }
     for (group, gate, limit) in found {
-      group.learn(limit: gate, latency: limit.latency, throughput: limit.throughput)
+      group.learn(limit: gate, full: limit.limit, latency: limit.latency, throughput: limit.throughput)
     }
   }
 

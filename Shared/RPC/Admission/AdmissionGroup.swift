@@ -13,6 +13,14 @@ final class AdmissionGroup: Sendable {
     case cancelled
   }
 
+  /// What is known of a call that need not wait.
+  struct Entry: Sendable {
+    /// How many such calls its sample stands for; zero if it is none.
+    let weight: Int
+    /// How many calls ran when it was admitted, itself included.
+    let crowd: Int
+  }
+
   /// A call that waits.
   struct Waiter: Sendable {
     let deadline: Deadline?
@@ -52,6 +60,9 @@ final class AdmissionGroup: Sendable {
   private let sampling = Atomic<UInt64>(1)
   /// Nanoseconds that a call takes; zero before anything is known.
   private let expectedLatency = Atomic<Int64>(0)
+  /// How many may run when they are not held back for a measurement.
+  private let fullLimit: Atomic<Int>
+  private let patienceMin: Duration
 
   private final class Counter: Sendable {
     let value = Atomic<Int>(0)
@@ -60,19 +71,20 @@ final class AdmissionGroup: Sendable {
   private static let one: UInt64 = 1 << 32 | 1
   private static let runningMask: UInt64 = 0xFFFF_FFFF
 
-  init(name: String, lane: AdmissionLane, place: Int?, limit: Int) {
+  init(name: String, lane: AdmissionLane, place: Int?, limit: Int, patienceMin: Duration) {
+    self.patienceMin = patienceMin
     self.name = name
     self.lane = lane
     self.place = place
     self.limit = Atomic(limit)
     gate = Atomic(limit)
+    fullLimit = Atomic(limit)
   }
 
   // MARK: Passing without a wait
 
-  /// Takes a place for a call if that is easily had. Then returns how many such calls its sample stands for, zero if
-  /// it is none; nil if the call may have to wait.
-  func enter() -> Int? {
+  /// Takes a place for a call if that is easily had; nil if the call may have to wait.
+  func enter() -> Entry? {
     let (old, _) = calls.wrappingAdd(AdmissionGroup.one, ordering: .acquiringAndReleasing)
     guard Int(old & AdmissionGroup.runningMask) < gate.load(ordering: .relaxed) else {
       // Whoever missed this place meanwhile looks again under the lock, as this call is about to do.
@@ -80,7 +92,8 @@ final class AdmissionGroup: Sendable {
       return nil
     }
     let share = sampling.load(ordering: .relaxed)
-    return (old >> 32) & (share - 1) == 0 ? Int(share) : 0
+    return Entry(
+      weight: (old >> 32) & (share - 1) == 0 ? Int(share) : 0, crowd: Int(old & AdmissionGroup.runningMask) + 1)
   }
 
   /// Gives a place back. Returns how many calls ran, this one included.
@@ -92,6 +105,12 @@ final class AdmissionGroup: Sendable {
 
   /// How long a call takes now; zero if nothing is known.
   var expected: Duration { .nanoseconds(expectedLatency.load(ordering: .relaxed)) }
+
+  /// How long a call may have to wait.
+  private func patience(_ expected: Duration) -> Duration { Patience.of(expected, min: patienceMin) }
+
+  /// From one call's turn to the next one's (Little's law); zero if nothing is known.
+  private var pace: Duration { expected / max(fullLimit.load(ordering: .relaxed), 1) }
 
   // MARK: Waiting
 
@@ -109,7 +128,7 @@ final class AdmissionGroup: Sendable {
 
   private func queue(_ waiter: Waiter, _ ticket: Ticket) {
     let now = ContinuousClock.now
-    let expected = expected
+    let (expected, pace) = (expected, pace)
     let (turn, resumptions, needsWatch) = waiting.withLock { state in
       var resumptions = advance(&state, expected, now)
       var turn: Turn?
@@ -118,11 +137,9 @@ final class AdmissionGroup: Sendable {
         turn = .cancelled
       } else if state.queue.count == 0, takePlace() {
         turn = .admitted
-      } else if let deadline = waiter.deadline, deadline.instant < now + expected {
+      } else if let deadline = waiter.deadline, deadline.instant < now + state.queue.wait(pace: pace) + expected {
         turn = .refused(.deadlineTooShort)
-      } else if let number = state.queue.enter(
-        waiter, limit: limit.load(ordering: .relaxed), expected: expected, now: now)
-      {
+      } else if let number = state.queue.enter(waiter, pace: pace, patience: patience(expected), now: now) {
         ticket.number.store(number, ordering: .relaxed)
         needsWatch = !state.isWatched
         state.isWatched = true
@@ -162,11 +179,11 @@ final class AdmissionGroup: Sendable {
   private func advance(
     _ state: inout Waiting, _ expected: Duration, _ now: ContinuousClock.Instant
   ) -> Resumptions {
-    var resumptions: Resumptions = state.queue.expire(expected: expected, now: now).map {
+    var resumptions: Resumptions = state.queue.expire(patience: patience(expected), now: now).map {
       ($0, .refused(.waitedTooLong))
     }
     while state.queue.count > 0, takePlace() {
-      guard let waiter = state.queue.next(expected: expected, now: now) else {
+      guard let waiter = state.queue.next() else {
         calls.wrappingSubtract(AdmissionGroup.one, ordering: .relaxed)
         break
       }
@@ -216,14 +233,19 @@ final class AdmissionGroup: Sendable {
         state.isWatched = false
         return nil
       }
-      return state.queue.patience(expected: expected, now: now)
+      return max(patience(expected) * Patience.slack - state.queue.sojourn(now), AdmissionGroup.watchPauseMin)
     }
   }
 
   // MARK: What is learned and told
 
   /// Takes over what the regulator has found out.
-  func learn(limit newLimit: Int, latency: Duration?, throughput: Double) {
+  ///
+  /// - Parameters:
+  ///   - newLimit: how many calls may run now.
+  ///   - full: how many may when nothing is being measured.
+  func learn(limit newLimit: Int, full: Int, latency: Duration?, throughput: Double) {
+    fullLimit.store(full, ordering: .relaxed)
     if let latency { expectedLatency.store(latency.wholeNanoseconds, ordering: .relaxed) }
     var share: UInt64 = 1
     while Double(share) * AdmissionGroup.samplesPerSecond < throughput { share *= 2 }
@@ -241,8 +263,9 @@ final class AdmissionGroup: Sendable {
       // What is known grows old while nobody is let through to find out better.
       expectedLatency.store(latency - latency / 32, ordering: .relaxed)
     }
-    let age = waiting.withLock { $0.queue.age(.now) }
-    return max(.nanoseconds(latency), AdmissionGroup.pauseMin) * (age > .seconds(5) ? 4 : age > .seconds(1) ? 2 : 1)
+    // Those that wait already come first.
+    let sojourn = waiting.withLock { $0.queue.sojourn(.now) }
+    return max(.nanoseconds(latency), sojourn, AdmissionGroup.pauseMin)
   }
 
   var reading: AdmissionReading {
@@ -256,6 +279,7 @@ final class AdmissionGroup: Sendable {
   /// Enough for a window of a tenth of a second to settle, and little work.
   private static let samplesPerSecond = 2_000.0
   private static let pauseMin = Duration.milliseconds(50)
+  private static let watchPauseMin = Duration.milliseconds(10)
 }
 
 extension Duration {

@@ -37,9 +37,18 @@ extension AdmissionLane {
   /// noise of a busy machine is not taken for one.
   var latencyAccepted: Duration {
     switch self {
-    case .critical: .milliseconds(50)
-    case .normal: .milliseconds(25)
-    case .background: .milliseconds(15)
+    case .critical: .milliseconds(100)
+    case .normal: .milliseconds(50)
+    case .background: .milliseconds(30)
+    }
+  }
+
+  /// How late an event loop that has fallen behind may come to a call before the call is refused.
+  var lagAccepted: Duration {
+    switch self {
+    case .critical: .milliseconds(200)
+    case .normal: .milliseconds(100)
+    case .background: .milliseconds(50)
     }
   }
 

@@ -2,12 +2,14 @@ internal import Kernel
 
 /// Why a call was not admitted.
 public enum AdmissionRefusal: Int, CaseIterable, Sendable {
-  /// As many calls run as may, and as many wait as may.
+  /// As many calls run as may, and so many wait that its turn would not come in time.
   case queueFull
   /// It waited for its turn, in vain.
   case waitedTooLong
   /// Its deadline leaves less time than such a call takes.
   case deadlineTooShort
+  /// It was read long ago: the handlers of other calls keep its event loop from coming to it.
+  case loopBehind
 
   /// The value of the metrics' label `reason`.
   public var reason: String {
@@ -15,12 +17,13 @@ public enum AdmissionRefusal: Int, CaseIterable, Sendable {
     case .queueFull: "queue_full"
     case .waitedTooLong: "waited_too_long"
     case .deadlineTooShort: "deadline_too_short"
+    case .loopBehind: "loop_behind"
     }
   }
 
   private var message: String {
     switch self {
-    case .queueFull, .waitedTooLong: "the service is overloaded"
+    case .queueFull, .waitedTooLong, .loopBehind: "the service is overloaded"
     case .deadlineTooShort: "the deadline leaves less time than the call takes now"
     }
   }

@@ -35,6 +35,9 @@ struct Calibration: Sendable {
 
   static let samples = 48
   static let samplesMax = 1_024
+  /// Calls that take so long are held up for fewer of them: the measurement would cost more than it is worth.
+  static let slow = Duration.milliseconds(250)
+  static let samplesSlow = 16
   /// Enough when time is up, and for groups that did not ask.
   static let samplesMin = 12
   /// Fewer calls that are not quicker by a third: the throughput suffers more than the latency gains.
@@ -81,11 +84,12 @@ struct Calibration: Sendable {
 
   mutating func record(_ group: Int, _ sample: ConcurrencyLimit.Sample, now: ContinuousClock.Instant) -> Progress {
     // Only calls that were admitted at this level tell something about it.
+    let wanted = previous >= Calibration.slow ? Calibration.samplesSlow : Calibration.samples
     if sample.admitted >= settled, ended[group].count < Calibration.samplesMax {
       ended[group].append(Ended(admitted: sample.admitted, latency: sample.latency))
       let count = ended[group].count
-      if group == requester, count >= Calibration.samples, count % 8 == 0,
-        let mean = measured(group, Calibration.samples, now)
+      if group == requester, count >= wanted, count % 8 == 0,
+        let mean = measured(group, wanted, now)
       {
         return finishLevel(mean, now)
       }

@@ -15,6 +15,8 @@ struct ConcurrencyLimit: Sendable {
     /// How many calls of the group ran when it ended, itself included.
     var running: Int
     var admitted: ContinuousClock.Instant
+    /// How many ran when it was admitted, itself included; many if it had to wait for that.
+    var crowd = Int.max
     /// False if its deadline passed first.
     var isUseful = true
     /// For how many calls it stands: where many calls end, few are looked at.
@@ -70,6 +72,8 @@ struct ConcurrencyLimit: Sendable {
     var value = 0.0
     /// Calls that ran almost alone since the last measurement.
     var quiet = 0
+    /// When the limit was last halved because calls came too late. Those admitted before say nothing new.
+    var futileAt: ContinuousClock.Instant?
   }
 
   init(min: Int, initial: Int, lane: AdmissionLane, now: ContinuousClock.Instant) {
@@ -107,14 +111,14 @@ struct ConcurrencyLimit: Sendable {
   ///
   /// - Parameter room: by how much the limit may grow at most, for the sake of others.
   mutating func record(_ sample: Sample, room: Double, now: ContinuousClock.Instant) -> Verdict {
-    if sample.isUseful, sample.running <= Swift.max(1, limit / Tuning.quietShare) {
+    if sample.isUseful, sample.crowd <= Swift.max(1, Swift.min(limit, Int(initial)) / Tuning.quietShare) {
       observeQuiet(sample.latency, now)
     }
     window.use = Swift.max(window.use, sample.running)
     if sample.isUseful { window.useful += sample.weight }
     if window.latencies.count < Tuning.windowSamplesMax {
       window.latencies.append(sample.latency)
-      if !sample.isUseful { window.missed += 1 }
+      if !sample.isUseful, knowledge.futileAt.map({ sample.admitted >= $0 }) ?? true { window.missed += 1 }
     }
     let age = window.began.duration(to: now)
     let count = window.latencies.count
@@ -122,7 +126,9 @@ struct ConcurrencyLimit: Sendable {
       age >= Tuning.windowMin && count >= Tuning.windowSamples
       || age >= Tuning.windowLong && count >= Tuning.windowSamplesLong
       || age >= Tuning.windowMax && count >= Tuning.windowSamplesMin
-    return isFull ? closeWindow(age, room: room, now: now) : .unchanged
+    // Before a call has come and gone the last change has not had its effect.
+    let isSettled = age >= Swift.min(latency ?? .zero, Tuning.windowLongest)
+    return isFull && isSettled ? closeWindow(age, room: room, now: now) : .unchanged
   }
 
   /// Begins a new window: what was seen before does not count.
@@ -172,6 +178,7 @@ struct ConcurrencyLimit: Sendable {
       // Work that comes too late is worth nothing, whatever makes it slow.
       guard !isFutile else {
         value = Swift.max(Double(min), value * Tuning.shrinkageMax)
+        knowledge.futileAt = now
         return .changed
       }
       guard !isStale(now) else { return .suspicious }
@@ -202,20 +209,24 @@ struct ConcurrencyLimit: Sendable {
     return age >= knowledge.span || age >= knowledge.gap && value <= knowledge.value / 2
   }
 
-  /// A call that ran almost alone: the baseline follows it slowly, and many of them are as good as a calibration.
+  /// A call that was admitted when almost none ran: the baseline follows it slowly, and many of them are as good as a
+  /// calibration. So are a few in the beginning: a process that starts under full load has no more, and what the
+  /// first ones took is far better than holding up all that follow.
   private mutating func observeQuiet(_ latency: Duration, _ now: ContinuousClock.Instant) {
     guard let known = baseline else {
       baseline = latency
       return
     }
-    baseline = known + (Swift.min(latency, known * 4) - known) / 16
+    let isFirst = knowledge.at == nil
     knowledge.quiet += 1
-    if knowledge.quiet >= Tuning.quietSamples {
-      knowledge.at = now
-      knowledge.value = value
-      knowledge.span = Tuning.calibrationIntervalMin
-      knowledge.isMeasured = false
-    }
+    let share = isFirst ? Swift.min(knowledge.quiet + 1, Tuning.quietMemory) : Tuning.quietMemory
+    baseline = known + (Swift.min(latency, known * 4) - known) / share
+    guard knowledge.quiet >= (isFirst ? Tuning.quietSamplesFirst : Tuning.quietSamples) else { return }
+    knowledge.at = now
+    knowledge.value = value
+    knowledge.span = Swift.max(Tuning.calibrationIntervalMin, (baseline ?? .zero) * Tuning.quietSpan)
+    if isFirst { knowledge.gap = knowledge.span }
+    knowledge.isMeasured = false
   }
 }
 
@@ -230,6 +241,8 @@ enum Tuning {
   static let windowSamplesLong = 16
   static let windowMax = Duration.seconds(1)
   static let windowSamplesMin = 4
+  /// Calls that take even longer are judged before they have ended.
+  static let windowLongest = Duration.seconds(5)
   /// What a limit is multiplied with in one window at most and at least: one odd window is not believed alone.
   static let growthMax = 1.5
   static let shrinkageMax = 0.5
@@ -240,6 +253,11 @@ enum Tuning {
   /// Calls at less than a sixteenth of the limit are hardly in each other's way.
   static let quietShare = 16
   static let quietSamples = 32
+  static let quietSamplesFirst = 6
+  /// The baseline is a mean of about so many of them.
+  static let quietMemory = 16
+  /// For how many times what a call takes it is believed.
+  static let quietSpan = 10
   /// A limit that is not used returns to where it began.
   static let idleShrinkage = 0.95
 

@@ -1,11 +1,11 @@
 internal import Kernel
 
-/// Calls that wait for their turn, briefly.
+/// Calls that wait for their turn, first come first served.
 ///
-/// While there is now and then nobody waiting, the first comes first and may wait for a while: the queue evens out a
-/// burst. When it has not been empty for some time it only adds its length to everybody's latency; then there is less
-/// room, the last comes first, and whoever does not get a turn soon is refused, so that the calls that are answered
-/// are answered quickly (controlled delay, adaptive LIFO).
+/// What counts is how long a call waits, not how many wait or since when the queue has been filled: callers that go
+/// round in a circle keep it filled for ever, and each of them waits for a moment only. A call is taken in if its turn
+/// comes soon enough at the pace at which calls end, and sent away if it did not come in time after all (controlled
+/// delay). So under overload the queue is as long as is worth waiting for, and who finds no room is told at once.
 struct WaitQueue<Waiter: Sendable>: Sendable {
   private struct Entry: Sendable {
     let number: UInt64
@@ -18,33 +18,27 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
   private var head = 0
   private var numbers: UInt64 = 0
   private(set) var count = 0
-  private var filledSince: ContinuousClock.Instant?
 
-  /// For how long the queue has not been empty.
-  func age(_ now: ContinuousClock.Instant) -> Duration { filledSince.map { $0.duration(to: now) } ?? .zero }
-
-  /// - Parameter expected: how long a call of the group takes.
-  func isOverloaded(_ now: ContinuousClock.Instant, expected: Duration) -> Bool {
-    age(now) >= max(Patience.burst, expected)
+  /// How long the first has waited; zero if nobody waits.
+  func sojourn(_ now: ContinuousClock.Instant) -> Duration {
+    entries[head...].first { $0.waiter != nil }.map { $0.since.duration(to: now) } ?? .zero
   }
 
-  /// Takes a call in, unless the queue is full. Returns a number by which it can leave early.
+  /// How long a call that comes now would wait, at a pace of so long from one call's turn to the next one's.
+  func wait(pace: Duration) -> Duration { pace * (count + 1) }
+
+  /// Takes a call in, unless the queue is full or the call would wait for too long. Returns a number by which it can
+  /// leave early.
+  ///
+  /// - Parameter pace: zero if it is not known.
   mutating func enter(
-    _ waiter: Waiter, limit: Int, expected: Duration, now: ContinuousClock.Instant
+    _ waiter: Waiter, pace: Duration, patience: Duration, now: ContinuousClock.Instant
   ) -> UInt64? {
-    guard count < room(limit: limit, expected: expected, now: now) else { return nil }
+    guard count < Limits.waitingCallsMax, wait(pace: pace) <= patience else { return nil }
     numbers += 1
-    if count == 0 { filledSince = now }
     entries.append(Entry(number: numbers, since: now, waiter: waiter))
     count += 1
     return numbers
-  }
-
-  /// How many may wait.
-  func room(limit: Int, expected: Duration, now: ContinuousClock.Instant) -> Int {
-    isOverloaded(now, expected: expected)
-      ? max(Limits.waitingCallsOverloadedMin, limit / 2)
-      : min(max(Limits.waitingCallsMin, limit * 2), Limits.waitingCallsMax)
   }
 
   /// A call that goes away. Nil if it is no longer there.
@@ -62,12 +56,10 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
   }
 
   /// Whose turn it is. Nil if nobody waits.
-  mutating func next(expected: Duration, now: ContinuousClock.Instant) -> Waiter? {
-    let isOverloaded = isOverloaded(now, expected: expected)
+  mutating func next() -> Waiter? {
     while count > 0 {
-      let place = isOverloaded ? entries.count - 1 : head
-      let waiter = entries[place].waiter
-      if isOverloaded { entries.removeLast() } else { head += 1 }
+      let waiter = entries[head].waiter
+      head += 1
       guard let waiter else { continue }
       removed()
       return waiter
@@ -75,11 +67,11 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
     return nil
   }
 
-  /// Those that have waited for too long.
-  mutating func expire(expected: Duration, now: ContinuousClock.Instant) -> [Waiter] {
-    let patience = patience(expected: expected, now: now)
+  /// Those whose turn has not come in time.
+  mutating func expire(patience: Duration, now: ContinuousClock.Instant) -> [Waiter] {
+    let longest = patience * Patience.slack
     var expired: [Waiter] = []
-    while count > 0, entries[head].waiter == nil || entries[head].since.duration(to: now) >= patience {
+    while count > 0, entries[head].waiter == nil || entries[head].since.duration(to: now) >= longest {
       if let waiter = entries[head].waiter {
         expired.append(waiter)
         count -= 1
@@ -88,13 +80,6 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
     }
     if !expired.isEmpty { tidy() }
     return expired
-  }
-
-  /// How long a call may wait now.
-  func patience(expected: Duration, now: ContinuousClock.Instant) -> Duration {
-    isOverloaded(now, expected: expected)
-      ? min(max(expected / 2, Patience.overloadedMin), Patience.overloadedMax)
-      : min(max(expected * 2, Patience.calmMin), Patience.calmMax)
   }
 
   private mutating func removed() {
@@ -106,7 +91,6 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
     if count == 0 {
       entries.removeAll(keepingCapacity: true)
       head = 0
-      filledSince = nil
     } else if head > 64, head * 2 > entries.count {
       entries.removeFirst(head)
       head = 0
@@ -116,18 +100,21 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
 
 /// How long calls wait for their turn.
 enum Patience {
-  /// A burst is over by then.
-  static let burst = Duration.milliseconds(100)
-  static let calmMin = Duration.milliseconds(100)
-  static let calmMax = Duration.seconds(1)
-  static let overloadedMin = Duration.milliseconds(10)
-  static let overloadedMax = Duration.milliseconds(250)
+  /// Half a second more is borne by whoever waits for an answer; a refusal and another attempt take as long.
+  static let min = Duration.milliseconds(500)
+  /// After that the caller's own deadline is near.
+  static let max = Duration.seconds(2)
+  /// The pace is an estimate, and a calibration holds calls up for a moment: whoever was taken in may wait for so many
+  /// times longer before it is sent away.
+  static let slack = 1.5
+
+  /// How long a call may have to wait that takes so long itself.
+  static func of(_ expected: Duration, min: Duration = Patience.min) -> Duration {
+    Swift.max(Swift.min(expected * 2, max), min)
+  }
 }
 
 extension Limits {
-  /// Calls of one group of methods that wait for their turn: twice as many as may run, between these.
-  static let waitingCallsMin = 64
+  /// Calls of one group of methods that wait for their turn, whatever the pace: each holds its request.
   static let waitingCallsMax = 1_024
-  /// Under lasting overload half as many as may run, at least these.
-  static let waitingCallsOverloadedMin = 4
 }

@@ -1,7 +1,7 @@
 @testable import RPC
 
-/// Calls that arrive whether or not the others are done, an admission without a queue, and something behind it that
-/// all admitted calls need. Time is simulated: a minute passes in a moment.
+/// Calls that arrive whether or not the others are done, or callers that go round in a circle; admission with its
+/// queue; and something behind it that all admitted calls need. Time is simulated: a minute passes in a moment.
 struct AdmissionSimulation {
   /// What the calls need.
   enum Resource {
@@ -21,6 +21,8 @@ struct AdmissionSimulation {
     var apart = 0.0
     /// Seconds after which a call that still waits for the resource is given up.
     var deadline = 1_000.0
+    /// So many callers, each of which calls again when it has its answer.
+    var callers = 0
   }
 
   struct Outcome {
@@ -28,6 +30,7 @@ struct AdmissionSimulation {
     var refused = 0
     /// Calls whose deadline passed.
     var missed = 0
+    /// From their arrival, the wait for admission included.
     var latencies: [Double] = []
     /// Of all calls that ended.
     var limits: [Int] = []
@@ -51,7 +54,10 @@ struct AdmissionSimulation {
   private struct Call {
     let number: Int
     let group: Int
+    let arrived: Double
     let admitted: Double
+    /// How many ran when it was admitted.
+    let crowd: Int
   }
 
   var loads: [Load]
@@ -65,6 +71,8 @@ struct AdmissionSimulation {
   private var numbers = 0
   private var busy = 0
   private var running: [Int]
+  /// When those that wait have come.
+  private var queues: [WaitQueue<Double>]
   private var time = 0.0
   private var random: Seeded
 
@@ -75,7 +83,10 @@ struct AdmissionSimulation {
     running = Array(repeating: 0, count: loads.count)
     regulator = AdmissionRegulator(
       lanes: loads.map(\.lane), limitMin: limitMin, limitMax: limitMax, now: AdmissionSimulation.epoch)
-    for group in loads.indices { events.push(0, .arrival(group)) }
+    queues = loads.map { _ in WaitQueue() }
+    for (group, load) in loads.enumerated() {
+      for _ in 0..<max(load.callers, 1) { events.push(0, .arrival(group)) }
+    }
   }
 
   /// Lets the seconds pass and tells what happened in them, per group.
@@ -89,7 +100,7 @@ struct AdmissionSimulation {
       case .needs(let call):
         waiting.append(call)
         isWaiting.insert(call.number)
-        events.push(time + loads[call.group].deadline, .deadline(call))
+        events.push(call.arrived + loads[call.group].deadline, .deadline(call))
         serve()
       case .poolDone(let call):
         busy -= 1
@@ -110,14 +121,35 @@ struct AdmissionSimulation {
 
   private mutating func arrive(_ group: Int, _ outcome: inout Outcome) {
     if loads[group].rate > 0 { events.push(time + random.exponential(1 / loads[group].rate), .arrival(group)) }
-    guard running[group] < regulator.gate(group) else {
-      outcome.refused += 1
-      _ = regulator.tick(instant)
-      return
+    admitWaiting(group, &outcome)
+    guard queues[group].count > 0 || running[group] >= regulator.gate(group) else {
+      return admit(group, since: time, crowd: running[group] + 1)
     }
+    let limit = regulator.limits[group]
+    let expected = limit.latency ?? .zero
+    let number = queues[group].enter(
+      time, pace: expected / max(limit.limit, 1), patience: Patience.of(expected), now: instant)
+    if number == nil { refuse(group, &outcome) }
+  }
+
+  private mutating func refuse(_ group: Int, _ outcome: inout Outcome) {
+    outcome.refused += 1
+    if loads[group].callers > 0 { events.push(time + 0.1, .arrival(group)) }
+    _ = regulator.tick(instant)
+  }
+
+  private mutating func admit(_ group: Int, since: Double, crowd: Int) {
     running[group] += 1
     numbers += 1
-    events.push(time, .needs(Call(number: numbers, group: group, admitted: time)))
+    events.push(time, .needs(Call(number: numbers, group: group, arrived: since, admitted: time, crowd: crowd)))
+  }
+
+  private mutating func admitWaiting(_ group: Int, _ outcome: inout Outcome) {
+    let patience = Patience.of(regulator.limits[group].latency ?? .zero)
+    for _ in queues[group].expire(patience: patience, now: instant) { refuse(group, &outcome) }
+    while running[group] < regulator.gate(group), let since = queues[group].next() {
+      admit(group, since: since, crowd: .max)
+    }
   }
 
   private mutating func serve() {
@@ -157,16 +189,18 @@ struct AdmissionSimulation {
     let latency = time - call.admitted
     let sample = ConcurrencyLimit.Sample(
       latency: .seconds(latency), running: running[call.group],
-      admitted: AdmissionSimulation.epoch + .seconds(call.admitted), isUseful: isUseful)
+      admitted: AdmissionSimulation.epoch + .seconds(call.admitted), crowd: call.crowd, isUseful: isUseful)
     running[call.group] -= 1
     _ = regulator.record(call.group, sample, now: instant)
+    admitWaiting(call.group, &outcome)
+    if loads[call.group].callers > 0 { events.push(time, .arrival(call.group)) }
     outcome.limits.append(regulator.limits[call.group].limit)
     guard isUseful else {
       outcome.missed += 1
       return
     }
     outcome.completed += 1
-    outcome.latencies.append(latency)
+    outcome.latencies.append(time - call.arrived)
   }
 
   var instant: ContinuousClock.Instant { AdmissionSimulation.epoch + .seconds(time) }

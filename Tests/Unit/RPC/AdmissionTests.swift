@@ -3,6 +3,7 @@ import Messages
 import Testing
 
 @testable import RPC
+@testable import Transport
 
 /// Admission in front of real calls. The limits are so low that nothing depends on time.
 @Suite("Running handlers are bounded")
@@ -23,15 +24,20 @@ struct AdmissionTests {
     }
   }
 
-  private func admission(_ services: [any ServiceBinding], limit: Int) -> AdmissionControl {
-    AdmissionControl(
-      services: services, configuration: AdmissionConfiguration(limitMin: limit, limitMax: limit), logger: quiet)
+  /// - Parameter patience: how long calls wait for their turn. Without a word about it for as long as it takes.
+  private func admission(
+    _ services: [any ServiceBinding], limit: Int, patience: Duration = .seconds(3_600)
+  ) -> AdmissionControl {
+    var configuration = AdmissionConfiguration(limitMin: limit, limitMax: limit, streamsMax: limit)
+    configuration.patienceMin = patience
+    return AdmissionControl(services: services, configuration: configuration, logger: quiet)
   }
 
   private func with(
-    _ work: Work, limit: Int, _ body: (Loopback, AdmissionControl) async throws -> Void
+    _ work: Work, limit: Int, patience: Duration = .seconds(3_600),
+    _ body: (Loopback, AdmissionControl) async throws -> Void
   ) async throws {
-    let admission = admission([ProbeService { bytes, _ in bytes }], limit: limit)
+    let admission = admission([ProbeService { bytes, _ in bytes }], limit: limit, patience: patience)
     try await Loopback.with(interceptors: [admission], answer: { bytes, _ in await work.run(bytes) }) {
       try await body($0, admission)
     }
@@ -69,7 +75,7 @@ struct AdmissionTests {
   @Test("who waits in vain is refused with a pause, in a way that clients try elsewhere")
   func refusal() async throws {
     let work = Work(places: 1)
-    try await with(work, limit: 1) { loopback, admission in
+    try await with(work, limit: 1, patience: .milliseconds(10)) { loopback, admission in
       async let first = loopback.call([1])
       await work.isFull.wait()
       let refusal = try #require(await loopback.failure())
@@ -85,28 +91,70 @@ struct AdmissionTests {
     }
   }
 
-  @Test("the queue is bounded")
+  @Test("the queue is bounded, and who finds it full is told at once")
   func fullQueue() async throws {
-    let work = Work(places: 1)
-    try await with(work, limit: 1) { loopback, admission in
-      try await withThrowingTaskGroup(of: RPCError?.self) { group in
-        for _ in 0..<Limits.waitingCallsMin * 2 + 1 { group.addTask { await loopback.failure() } }
-        var refused = 0
-        while refused < Limits.waitingCallsMin, let failure = try await group.next() {
-          #expect(failure?.code == .unavailable)
-          refused += 1
+    let admission = admission([ProbeService { bytes, _ in bytes }], limit: 1)
+    var context = CallContext(method: ProbeService.call)
+    let isAdmitted = try admission.tryAdmit(&context)
+    #expect(isAdmitted)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<Limits.waitingCallsMax {
+        group.addTask {
+          var context = CallContext(method: ProbeService.call)
+          try await admission.admit(&context)
+          admission.finished(context, nil)
         }
-        work.go.happen()
-        try await group.waitForAll()
       }
-      #expect(refused(admission, .queueFull) > 0)
+      while waiting(admission) < Limits.waitingCallsMax { await Task.yield() }
+      var last = CallContext(method: ProbeService.call)
+      await #expect(throws: RPCError.self) { try await admission.admit(&last) }
+      #expect(refused(admission, .queueFull) == 1)
+      admission.finished(context, nil)
+      try await group.waitForAll()
     }
+    #expect(running(admission) == 0)
+  }
+
+  @Test("calls that their event loop comes to late are refused, the urgent ones last")
+  func loopBehind() throws {
+    func method(_ service: String, _ rules: MethodRules) -> MethodDescriptor {
+      MethodDescriptor(service: service, name: "Call", rules: rules)
+    }
+    let methods = [
+      method("test.v1.ReadService", MethodRules(roles: ["*"])), method("test.v1.WriteService", .closed),
+      method("test.v1.WriteInternalService", .closed), method("grpc.health.v1.Health", .closed),
+    ]
+    let admission = AdmissionControl(methods: methods, logger: quiet)
+    for (milliseconds, refusedCount) in [(0, 0), (49, 0), (50, 1), (100, 2), (199, 2), (200, 3), (60_000, 3)] {
+      var refused = 0
+      for method in methods {
+        var context = CallContext(
+          method: method, metadata: [:], remote: ConnectionPeer(address: ""), lag: .milliseconds(milliseconds))
+        do { _ = try admission.tryAdmit(&context) } catch { refused += 1 }
+      }
+      #expect(refused == refusedCount, "\(milliseconds) ms")
+    }
+    #expect(self.refused(admission, .loopBehind) == 11)
+  }
+
+  @Test("streams have a bound of their own")
+  func streams() throws {
+    let talk = MethodDescriptor(service: "test.v1.Probe", name: "Talk", kind: .bidirectional)
+    let admission = AdmissionControl(
+      methods: [talk, ProbeService.call],
+      configuration: AdmissionConfiguration(limitMin: 1, limitMax: 1, streamsMax: 2), logger: quiet)
+    var context = CallContext(method: talk)
+    var isAdmitted = (0..<3).map { _ in (try? admission.tryAdmit(&context)) ?? false }
+    #expect(isAdmitted == [true, true, false])
+    admission.finished(context, nil)
+    isAdmitted = [(try? admission.tryAdmit(&context)) ?? false]
+    #expect(isAdmitted == [true])
   }
 
   @Test("a reset stream keeps its place until its handler has ended")
   func reset() async throws {
     let work = Work(places: 2)
-    try await with(work, limit: 2) { loopback, admission in
+    try await with(work, limit: 2, patience: .milliseconds(10)) { loopback, admission in
       let calls = (0..<2).map { number in Task { try await loopback.call([UInt8(number)]) } }
       await work.isFull.wait()
       for call in calls { call.cancel() }
