@@ -9,9 +9,11 @@ internal import Synchronization
 
 /// The certificate, key and authorities of a process, read anew when told to.
 ///
-/// A handshake uses what is current when it begins; connections that exist keep what they began with. Files that
-/// cannot be used change nothing. There are no revocation lists: certificates are short-lived instead, and a process
-/// that must be shut out at once is shut out by changing the authority.
+/// A handshake uses what is current when it begins; connections that exist keep what they began with, until the server
+/// finds them too old (`ServerConnectionLimits.ageMax`). Files that cannot be used change nothing.
+///
+/// There are no revocation lists: certificates are short-lived instead, and a process that must be shut out at once is
+/// shut out by changing the authority and restarting whoever talks to it.
 public final class TLSCredentials: Sendable {
   /// What `reload` found.
   public enum Reload: Hashable, Sendable {
@@ -43,7 +45,8 @@ public final class TLSCredentials: Sendable {
   private let reading = Mutex(())
 
   /// Reads the files and refuses what could not serve: unreadable or foreign content, a key that others may read or
-  /// that belongs to another certificate, an expired certificate, one that says we are somebody else.
+  /// that belongs to another certificate, an expired certificate, one that says we are somebody else, and, where it
+  /// must say who we are, one that no authority of the own bundle has issued.
   ///
   /// - Parameters:
   ///   - identity: who the certificate must say this process is; nil takes any.

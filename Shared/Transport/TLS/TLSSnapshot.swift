@@ -35,6 +35,7 @@ struct TLSSnapshot: Sendable {
       throw TLSFailure(chain.isEmpty ? .certificate : .key, "a certificate and its key are given together")
     }
     if let leaf = chain.first, let pem = contents[.key] { try Self.checkKey(pem, of: leaf) }
+    if identity != nil, !authorities.isEmpty { try Self.checkIssuer(of: chain, among: authorities, now) }
 
     let trust = authorities.isEmpty ? NIOSSLTrustRoots.default : .certificates(authorities)
     var configuration = TLSConfiguration.makeClientConfiguration()
@@ -124,6 +125,40 @@ struct TLSSnapshot: Sendable {
       throw TLSFailure(.key, "the key is of a kind that cannot be used: take EC P-256 or RSA")
     }
     guard isPair else { throw TLSFailure(.key, "the key does not belong to the certificate") }
+  }
+}
+
+extension TLSSnapshot {
+  /// The own certificate must come from one of the authorities of the own bundle. All services of a trust domain have
+  /// the same bundle, so what does not fit into ours is refused by everybody else: a renewal of which one half has
+  /// arrived, or a bundle that an authority left too early.
+  private static func checkIssuer(
+    of chain: [NIOSSLCertificate], among authorities: [NIOSSLCertificate], _ now: Int64
+  ) throws(TLSFailure) {
+    let roots = authorities.filter { Int64($0.notValidAfter) > now }.compactMap(parsed)
+    let intermediates = chain.dropFirst().compactMap(parsed)
+    guard var certificate = chain.first.flatMap(parsed) else {
+      throw TLSFailure(.certificate, "the certificate cannot be read")
+    }
+    // Every step needs another intermediate, so this ends.
+    for _ in 0...intermediates.count {
+      if roots.contains(where: { hasIssued($0, certificate) }) { return }
+      guard let next = intermediates.first(where: { hasIssued($0, certificate) }) else { break }
+      certificate = next
+    }
+    throw TLSFailure(.certificate, "no authority of the own bundle has issued the certificate")
+  }
+
+  private static func parsed(_ certificate: NIOSSLCertificate) -> Certificate? {
+    try? Certificate(derEncoded: certificate.toDERBytes())
+  }
+
+  private static func hasIssued(_ issuer: Certificate, _ certificate: Certificate) -> Bool {
+    guard issuer.subject == certificate.issuer,
+      issuer.publicKey.isValidSignature(certificate.signature, for: certificate)
+    else { return false }
+    if case .isCertificateAuthority = try? issuer.extensions.basicConstraints { return true }
+    return false
   }
 }
 

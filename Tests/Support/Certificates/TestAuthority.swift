@@ -18,9 +18,32 @@ public struct TestAuthority {
       notValidBefore: Date(timeIntervalSinceNow: -86_400 * 30), notValidAfter: Date(timeIntervalSinceNow: 86_400 * 30),
       issuer: name, subject: name, signatureAlgorithm: .ecdsaWithSHA256,
       extensions: try Certificate.Extensions {
-        Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+        Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 1))
         Critical(KeyUsage(keyCertSign: true))
       }, issuerPrivateKey: key)
+  }
+
+  private init(_ key: Certificate.PrivateKey, _ name: DistinguishedName, _ certificate: Certificate) {
+    self.key = key
+    self.name = name
+    self.certificate = certificate
+  }
+
+  /// Another issuer, whose certificate is of this one; without `isAuthority` it must not issue any.
+  public func subordinate(isAuthority: Bool = true) throws -> TestAuthority {
+    let own = Certificate.PrivateKey(P256.Signing.PrivateKey())
+    let ownName = try DistinguishedName { CommonName("Test Subordinate") }
+    let certificate = try Certificate(
+      version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: own.publicKey,
+      notValidBefore: Date(timeIntervalSinceNow: -86_400), notValidAfter: Date(timeIntervalSinceNow: 86_400 * 30),
+      issuer: name, subject: ownName, signatureAlgorithm: .ecdsaWithSHA256,
+      extensions: try Certificate.Extensions {
+        Critical(
+          isAuthority
+            ? BasicConstraints.isCertificateAuthority(maxPathLength: 0) : BasicConstraints.notCertificateAuthority)
+        Critical(KeyUsage(digitalSignature: !isAuthority, keyCertSign: isAuthority))
+      }, issuerPrivateKey: key)
+    return TestAuthority(own, ownName, certificate)
   }
 
   public var pem: String { get throws { try certificate.serializeAsPEM().pemString } }

@@ -36,6 +36,7 @@ struct TLSCredentialsTests {
     #expect(credentials.facts.subject == "spiffe://mobo/wallet")
     #expect(credentials.secondsLeft == credentials.facts.certificateNotAfter.map { $0 - now })
     #expect(credentials.reload() == .unchanged)
+    withExtendedLifetime(folder) {}  // The files go with it.
   }
 
   @Test("an unreadable, empty or foreign file is refused by its name", arguments: TLSFiles.Part.allCases)
@@ -98,6 +99,44 @@ struct TLSCredentialsTests {
     ])
   func identity(uris: [String]) throws {
     try folder.write(authority.issue(uris: uris), trusting: authority)
+    #expect(refusal()?.part == .certificate)
+  }
+
+  @Test("a certificate that no authority of the own bundle has issued is refused, whatever that authority calls itself")
+  func issuer() throws {
+    let (old, other) = (authority, try TestAuthority())
+    let pair = try old.issue(uris: ["spiffe://mobo/wallet"])
+    try folder.write(pair, trusting: other)
+    #expect(refusal()?.part == .certificate)
+    // In the middle of a change of authorities both are trusted.
+    try folder.write(pair, trusting: other, old)
+    #expect(refusal() == nil)
+    // Who says nothing about itself may have authorities for its peers only.
+    try folder.write(pair, trusting: other)
+    #expect(throws: Never.self) { try TLSCredentials(folder.files) }
+  }
+
+  @Test("an authority that leaves the bundle too early changes nothing")
+  func earlyEnd() throws {
+    let credentials = try load()
+    let first = credentials.facts
+    try folder.write(.authorities, try TestAuthority().pem)
+    guard case .refused(let failure, isNew: true) = credentials.reload() else { return #expect(Bool(false)) }
+    #expect(failure.part == .certificate)
+    #expect(credentials.facts == first)
+  }
+
+  @Test("intermediates lead from the certificate to an authority, and a service's certificate issues nothing")
+  func intermediates() throws {
+    let intermediate = try authority.subordinate()
+    let pair = try intermediate.issue(uris: ["spiffe://mobo/wallet"])
+    try folder.write(pair, trusting: authority)
+    #expect(refusal()?.part == .certificate)
+    try folder.write(.certificate, pair.certificate + "\n" + intermediate.pem)
+    #expect(refusal() == nil)
+    let impostor = try authority.subordinate(isAuthority: false)
+    let forged = try impostor.issue(uris: ["spiffe://mobo/wallet"])
+    try folder.write((forged.certificate + "\n" + impostor.pem, forged.key), trusting: authority)
     #expect(refusal()?.part == .certificate)
   }
 
