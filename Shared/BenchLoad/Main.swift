@@ -41,6 +41,12 @@ struct BenchLoad: AsyncParsableCommand {
   @Option(help: "How often a failed call is tried again, the first attempt included. 1 shows every failure.")
   var attempts = 1
 
+  @Option(help: "After how long a silent server is asked for a sign of life, in milliseconds; 0 never asks.")
+  var keepaliveMs = 0
+
+  @Option(help: "How long it may take to give one, in milliseconds.")
+  var keepaliveTimeoutMs = 20_000
+
   @Option(help: "Calls at a time. What is due beyond them is counted as failed and not made.")
   var outstanding = 10_000
 
@@ -51,6 +57,9 @@ struct BenchLoad: AsyncParsableCommand {
     guard (0...(4 << 20)).contains(bytes) else { throw ValidationError("--bytes must be from 0 to 4194304") }
     guard (1...600_000).contains(deadline) else { throw ValidationError("--deadline must be from 1 to 600000") }
     guard (1...10).contains(attempts) else { throw ValidationError("--attempts must be from 1 to 10") }
+    guard (0...86_400_000).contains(keepaliveMs), (1...600_000).contains(keepaliveTimeoutMs) else {
+      throw ValidationError("--keepalive-ms must be from 0 to 86400000, --keepalive-timeout-ms from 1 to 600000")
+    }
     guard (1...100_000).contains(outstanding) else { throw ValidationError("--outstanding must be from 1 to 100000") }
   }
 
@@ -60,6 +69,8 @@ struct BenchLoad: AsyncParsableCommand {
     logger.logLevel = .error
     var configuration = RPCChannelConfiguration()
     configuration.loadBalancing = policy.loadBalancing
+    if keepaliveMs > 0 { configuration.keepaliveTime = .milliseconds(keepaliveMs) }
+    configuration.keepaliveTimeout = .milliseconds(keepaliveTimeoutMs)
     let channel = RPCChannel(target: target, configuration: configuration, logger: logger)
     let load = try Load(
       channel: channel, method: method.descriptor, rate: rate, duration: seconds == 0 ? nil : .seconds(seconds),

@@ -128,7 +128,7 @@ extension Keys {
       databaseRetryAttempts.description, databaseRetryBase.description, autoMigrate.description,
       pageSizeDefault.description, pageSizeMax.description, exportRowsMax.description, reportTimeZone.description,
       rateLimitMultiplier.description,
-    ] + identityKeys + orderKeys + moneyKeys
+    ] + connectionKeys + identityKeys + orderKeys + moneyKeys
 
   private static let identityKeys: [KeyDescription] = [
     signingKeyFile.description, refreshReuseGrace.description, accessTokenTTL.description,

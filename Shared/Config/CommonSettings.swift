@@ -19,6 +19,7 @@ public struct CommonSettings: Sendable {
   public let grpcIntrospection: Bool
   /// Between which the limits of running calls are learned: of one method, and of all together.
   public let admissionLimits: ClosedRange<Int>
+  public let connections: ConnectionSettings
   /// Nil without TLS, which production does not start without.
   public let tls: TLSSettings?
   /// For plaintext on the loopback interface. Without it and without TLS internal RPCs are refused to everybody.
@@ -51,6 +52,7 @@ public struct CommonSettings: Sendable {
     ]
     grpcMessageBytesMax = keys[Keys.grpcMessageBytesMax]
     grpcIntrospection = keys[Keys.grpcIntrospection]
+    connections = ConnectionSettings(&keys)
     tls = TLSSettings(&keys)
     let admissionMin = keys[Keys.admissionLimitMin]
     let admissionMax = keys[Keys.admissionLimitMax]

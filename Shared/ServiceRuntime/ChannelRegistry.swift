@@ -44,6 +44,10 @@ final class ChannelRegistry: Sendable {
       tls: clientTLS(to: other), messageBytesMax: common.grpcMessageBytesMax, backoff: .prompt,
       defaultDeadline: common.requestTimeout)
     configuration.loadBalancing = .roundRobin
+    // A peer that vanishes without a word is noticed, and its calls fail over, before most deadlines.
+    configuration.keepaliveTime = common.connections.keepaliveTime
+    configuration.keepaliveTimeout = common.connections.keepaliveTimeout
+    configuration.permitsKeepaliveWithoutCalls = true
     configuration.channelz = channelz
     return configuration
   }

@@ -68,13 +68,15 @@ public struct ServiceAssembly: Sendable {
   public var signingKeys: (any SigningKeySource)?
   /// Answers on HTTP_PORT: set by the gateway alone. `/live`, `/ready` and `/health` are answered before it.
   public var http: (any HTTPHandler)?
+  /// Bounds the requests that `http` answers, for the metrics: set by the gateway alone.
+  public var admission: AdmissionControl?
   /// The state of the services behind this one, for Health: name to `ok` or what is wrong. Set by the gateway alone.
   public var dependencies: (@Sendable () async -> [String: String])?
 
   public init(
     services: [any ServiceBinding], needs: Set<ServiceName> = [], background: [BackgroundTask] = [],
     principals: (any PrincipalSource)? = nil, signingKeys: (any SigningKeySource)? = nil,
-    http: (any HTTPHandler)? = nil,
+    http: (any HTTPHandler)? = nil, admission: AdmissionControl? = nil,
     dependencies: (@Sendable () async -> [String: String])? = nil
   ) {
     self.services = services
@@ -83,6 +85,7 @@ public struct ServiceAssembly: Sendable {
     self.principals = principals
     self.signingKeys = signingKeys
     self.http = http
+    self.admission = admission
     self.dependencies = dependencies
   }
 }

@@ -129,25 +129,24 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
       dependencies: assembly.dependencies)
     var listener = RPCServerConfiguration(
       host: common.bindAddress, port: common.grpcPort, tls: serverTLS,
-      messageBytesMax: common.grpcMessageBytesMax)
+      messageBytesMax: common.grpcMessageBytesMax, concurrentStreamsMax: common.connections.streamsMax)
+    listener.connections = ServerConnectionLimits(common)
     listener.channelz = host.channelz
     let services = assembly.services + infrastructure
     let admission = AdmissionControl(
-      services: services,
-      configuration: AdmissionConfiguration(
-        limitMin: common.admissionLimits.lowerBound, limitMax: common.admissionLimits.upperBound),
-      logger: logger)
+      services: services, configuration: AdmissionConfiguration(common), logger: logger)
     let rpc = RPCServer(
       listener, interceptors: interceptors(assembly, host, admission), services: services, logger: logger)
-    let routes = adminRoutes(health, host, admission)
+    let routes = adminRoutes(health, host, admission, assembly.admission)
     let admin = HTTPServer(
       configuration: HTTPServerConfiguration(host: common.bindAddress, port: common.adminPort), handler: routes,
       logger: logger)
     let http = assembly.http.flatMap { own in
       common.httpPort.map { port in
-        HTTPServer(
-          configuration: HTTPServerConfiguration(host: common.bindAddress, port: port),
-          handler: PublicRoutesHandler(admin: routes, own: own), logger: logger)
+        var configuration = HTTPServerConfiguration(host: common.bindAddress, port: port)
+        configuration.connectionsPerAddressMax = common.connections.perAddressMax
+        return HTTPServer(
+          configuration: configuration, handler: PublicRoutesHandler(admin: routes, own: own), logger: logger)
       }
     }
     let adminAddress = try await admin.start()
@@ -236,13 +235,17 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   }
 
   private func adminRoutes(
-    _ health: HealthState, _ host: ServiceHost<Definition.Settings>, _ admission: AdmissionControl
+    _ health: HealthState, _ host: ServiceHost<Definition.Settings>, _ admission: AdmissionControl,
+    _ edge: AdmissionControl?
   ) -> AdminRoutes {
     AdminRoutes(health: health, clock: clock) { [metrics, credentials = configured.tls] in
       let certificates = credentials.map { ProcessReadings.certificates($0) } ?? []
+      let admissions =
+        AdmissionReadings.all(admission, of: "grpc_server")
+        + (edge.map { AdmissionReadings.all($0, of: "http_server") } ?? [])
       return metrics.text(
         readings: ProcessReadings.all(database: host.client) + certificates
-          + ReliabilityReadings.all(host.lease, host.relay) + AdmissionReadings.all(admission))
+          + ReliabilityReadings.all(host.lease, host.relay) + admissions)
     }
   }
 

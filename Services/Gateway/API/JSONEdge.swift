@@ -16,20 +16,23 @@ public struct JSONEdge: HTTPHandler {
   private let routes: RouteTable
   private let documents: [String: any EdgeDocument]
   private let access: any EdgeAccess
+  private let admission: any ServerInterceptor
   private let messageBytesMax: Int
   private let requestTimeout: Duration
   private let log: AccessLog
 
   /// - Parameters:
   ///   - documents: by path.
+  ///   - admission: around every call; refuses those for which there is no room.
   ///   - messageBytesMax: the largest message that the services take.
   public init(
-    routes: RouteTable, documents: [String: any EdgeDocument], access: any EdgeAccess, messageBytesMax: Int,
-    requestTimeout: Duration, logger: Logger
+    routes: RouteTable, documents: [String: any EdgeDocument], access: any EdgeAccess,
+    admission: any ServerInterceptor, messageBytesMax: Int, requestTimeout: Duration, logger: Logger
   ) {
     self.routes = routes
     self.documents = documents
     self.access = access
+    self.admission = admission
     self.messageBytesMax = messageBytesMax
     self.requestTimeout = requestTimeout
     log = AccessLog(logger)
@@ -123,20 +126,27 @@ public struct JSONEdge: HTTPHandler {
     let context = CallContext(
       method: route.method, metadata: Self.metadata(route, request.head, requestID),
       peer: request.head.peer, deadline: deadline, requestID: requestID)
-    let answer = try await Deadline.$current.withValue(deadline) {
-      try await CallScope.$current.withValue(context) {
-        try await access.authenticate(context)
-        let message: [UInt8]
-        do throws(Failure) { message = try self.message(route, request) } catch {
-          _ = try await access.caller(of: context)
-          throw error
-        }
-        return try await route.backend.unary(route.method, message, hasRequestID: route.transcoding.hasRequestID)
+    var answer: [UInt8] = []
+    try await Deadline.$current.withValue(deadline) {
+      try await admission.intercept(context) { context in
+        answer = try await CallScope.$current.withValue(context) { try await admitted(route, request, context) }
       }
     }
     return HTTPResponse(
       status: HTTPStatusCode.ok, headers: ["content-type": "application/json"],
       body: try route.transcoding.responseToJSON(answer))
+  }
+
+  private func admitted(
+    _ route: RouteTable.Route, _ request: HTTPRequest, _ context: CallContext
+  ) async throws -> [UInt8] {
+    try await access.authenticate(context)
+    let message: [UInt8]
+    do throws(Failure) { message = try self.message(route, request) } catch {
+      _ = try await access.caller(of: context)
+      throw error
+    }
+    return try await route.backend.unary(route.method, message, hasRequestID: route.transcoding.hasRequestID)
   }
 
   /// The request's JSON as a message that the services take.

@@ -24,5 +24,8 @@ public struct RouteTable: Sendable {
     self.routes = routes
   }
 
+  /// All methods that have a route.
+  public var methods: [MethodDescriptor] { routes.values.map(\.method) }
+
   func route(_ path: String) -> Route? { routes[path] }
 }

@@ -22,8 +22,11 @@ struct GatewayDefinition: ServiceDefinition {
     var backends: [String: any Backend] = ["mobo.gateway.v1": OwnBackend(own)]
     for (name, channel) in services { backends["mobo.\(name).v1"] = ChannelBackend(channel) }
     let keys = IdentityInternalServiceClient(identity)
+    let routes = RouteTable(backends: backends)
+    let admission = AdmissionControl(
+      methods: routes.methods, configuration: AdmissionConfiguration(host.common), logger: host.logger)
     let edge = JSONEdge(
-      routes: RouteTable(backends: backends),
+      routes: routes,
       documents: [
         "/.well-known/jwks.json": KeySetDocument(refresh: host.common.jwksRefresh, logger: host.logger) {
           try await keys.getSigningKeys(IdentityV1.GetSigningKeysRequest()).keys
@@ -31,8 +34,9 @@ struct GatewayDefinition: ServiceDefinition {
       ],
       access: AccessInterceptor(
         verifier: host.verifier, principals: host.principals, serviceKeys: host.serviceKeys),
+      admission: admission,
       messageBytesMax: host.common.grpcMessageBytesMax, requestTimeout: host.common.requestTimeout, logger: host.logger)
     return ServiceAssembly(
-      services: [own], needs: [.wallet], http: edge, dependencies: { await health.states() })
+      services: [own], needs: [.wallet], http: edge, admission: admission, dependencies: { await health.states() })
   }
 }

@@ -21,6 +21,12 @@ struct SettingsTests {
       ("TLS_RELOAD_INTERVAL_MS", "99", false), ("SERVICE_KEYS_FILE", "", true),
       ("ADMISSION_LIMIT_MIN", "0", false), ("ADMISSION_LIMIT_MIN", "4000", true),
       ("ADMISSION_LIMIT_MIN", "4001", false), ("ADMISSION_LIMIT_MAX", "8", true), ("ADMISSION_LIMIT_MAX", "7", false),
+      ("ADMISSION_STREAMS_MAX", "1", true), ("ADMISSION_STREAMS_MAX", "0", false),
+      ("GRPC_MAX_CONCURRENT_STREAMS", "1", true), ("GRPC_MAX_CONCURRENT_STREAMS", "0", false),
+      ("GRPC_KEEPALIVE_TIME_MS", "10000", true), ("GRPC_KEEPALIVE_TIME_MS", "9999", false),
+      ("GRPC_MIN_PING_INTERVAL_MS", "30000", true), ("GRPC_MIN_PING_INTERVAL_MS", "30001", false),
+      ("GRPC_KEEPALIVE_TIMEOUT_MS", "1000", true), ("GRPC_KEEPALIVE_TIMEOUT_MS", "999", false),
+      ("GRPC_MAX_CONNECTION_AGE_MS", "1000", true), ("GRPC_MAX_CONNECTION_AGE_MS", "999", false),
       ("SEED_PROFILE", "demo", true), ("SEED_PROFILE", "Base", false),
     ])
   func values(key: String, value: String, accepted: Bool) {
@@ -57,6 +63,12 @@ struct SettingsTests {
     #expect(common.mongo == nil)
     #expect(common.httpPort == 8_080)
     #expect(common.grpcPort == 50_050)
+    #expect(common.connections.streamsMax == 100 && common.connections.perAddressMax == 1_024)
+    var unlimited = ConfigurationReader(
+      service: .gateway, environmentVariables: ["MAX_CONNECTIONS_PER_ADDRESS": "0"])
+    #expect(CommonSettings(&unlimited).connections.perAddressMax == nil)
+    let between = CommonSettings(&order).connections
+    #expect(between.streamsMax == 1_000 && between.perAddressMax == nil)
     #expect(common.targets[.audit] == "127.0.0.1:50055")
   }
 

@@ -11,20 +11,24 @@ import Synchronization
 /// The edge over a back end inside the test.
 struct EdgeHarness {
   let backend: ScriptedBackend
+  let admission: AdmissionControl
   let edge: JSONEdge
 
   init(
-    documents: [String: any EdgeDocument] = [:], access: any EdgeAccess = OpenAccess(),
+    documents: [String: any EdgeDocument] = [:], access: any EdgeAccess = OpenAccess(), callsMax: Int = 4_000,
     messageBytesMax: Int = 12 << 20, _ answer: @escaping ScriptedBackend.Answer = { _, _ in [] }
   ) {
     let backend = ScriptedBackend(answer)
     self.backend = backend
     let packages = ["identity", "campaign", "order", "wallet", "audit"].map { "mobo.\($0).v1" }
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let routes = RouteTable(
+      backends: Dictionary(uniqueKeysWithValues: packages.map { ($0, backend as any Backend) }))
+    admission = AdmissionControl(
+      methods: routes.methods, configuration: AdmissionConfiguration(limitMin: 1, limitMax: callsMax), logger: logger)
     edge = JSONEdge(
-      routes: RouteTable(backends: Dictionary(uniqueKeysWithValues: packages.map { ($0, backend as any Backend) })),
-      documents: documents, access: access, messageBytesMax: messageBytesMax,
-      requestTimeout: .seconds(30),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      routes: routes, documents: documents, access: access, admission: admission, messageBytesMax: messageBytesMax,
+      requestTimeout: .seconds(30), logger: logger)
   }
 
   func post(

@@ -27,6 +27,27 @@ struct JSONEdgeTests {
     #expect(request.ownerUserId == "aaaaaaaaaaaaaaaaaaaaaaaa")
   }
 
+  @Test("requests beyond what may run are refused with a pause, and others are answered when there is room again")
+  func admission() async throws {
+    let (mayAnswer, hasCome) = (AsyncStream<Void>.makeStream(), AsyncStream<Void>.makeStream())
+    let harness = EdgeHarness(callsMax: 1) { _, _ in
+      hasCome.continuation.yield()
+      for await _ in mayAnswer.stream { break }
+      return []
+    }
+    async let first = harness.post(getWallet)
+    for await _ in hasCome.stream { break }
+    let refused = await harness.post(getWallet)
+    #expect(refused.status == 503)
+    #expect(refused.code == "SERVICE_UNAVAILABLE")
+    #expect(refused.headers["retry-after"] != nil)
+    #expect(harness.backend.calls.count == 1)
+    mayAnswer.continuation.finish()
+    #expect(await first.status == 200)
+    #expect(await harness.post(getWallet).status == 200)
+    #expect(harness.admission.readings.allSatisfy { $0.running == 0 })
+  }
+
   @Test("an empty body counts as an empty object, with a content type or without")
   func emptyBody() async {
     let harness = EdgeHarness()
