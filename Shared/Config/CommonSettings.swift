@@ -139,6 +139,9 @@ public struct MongoSettings: Sendable {
   public let poolMin: Int
   public let serverSelectionTimeout: Duration
   public let socketTimeout: Duration
+  public let connectTimeout: Duration
+  public let waitQueueTimeout: Duration
+  public let heartbeat: Duration
   /// 4 prefers IPv4, 6 prefers IPv6, 0 prefers nothing.
   public let family: Int
   public let retryAttempts: Int
@@ -152,6 +155,9 @@ public struct MongoSettings: Sendable {
     poolMin = keys[Keys.mongoPoolMin]
     serverSelectionTimeout = keys[Keys.mongoServerSelectionTimeout]
     socketTimeout = keys[Keys.mongoSocketTimeout]
+    connectTimeout = keys[Keys.mongoConnectTimeout]
+    waitQueueTimeout = keys[Keys.mongoWaitQueueTimeout]
+    heartbeat = keys[Keys.mongoHeartbeat]
     family = keys[Keys.mongoFamily]
     retryAttempts = keys[Keys.databaseRetryAttempts]
     retryBase = keys[Keys.databaseRetryBase]

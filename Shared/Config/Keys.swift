@@ -85,6 +85,14 @@ public enum Keys {
     "MONGO_SERVER_SELECTION_TIMEOUT_MS", 5_000, 1...600_000, of: .milliseconds, services: databases)
   public static let mongoSocketTimeout = ConfigurationKey<Duration>.span(
     "MONGO_SOCKET_TIMEOUT_MS", 45_000, 1...600_000, of: .milliseconds, services: databases)
+  public static let mongoConnectTimeout = ConfigurationKey<Duration>.span(
+    "MONGO_CONNECT_TIMEOUT_MS", 5_000, 1...600_000, of: .milliseconds, services: databases)
+  public static let mongoWaitQueueTimeout = ConfigurationKey<Duration>.span(
+    "MONGO_WAIT_QUEUE_TIMEOUT_MS", 5_000, 1...600_000, of: .milliseconds, services: databases)
+  /// Not below what libmongoc allows. A server that ends is noticed at once, one that falls silent after this and the
+  /// connect timeout.
+  public static let mongoHeartbeat = ConfigurationKey<Duration>.span(
+    "MONGO_HEARTBEAT_MS", 1_000, 500...60_000, of: .milliseconds, services: databases)
   /// 4 (IPv4 first), 6, or 0 for no preference.
   public static let mongoFamily = ConfigurationKey<Int>(
     "MONGO_FAMILY", .text("4"), substitute: 4, services: databases

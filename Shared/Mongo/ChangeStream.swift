@@ -139,10 +139,12 @@ public final class ChangeStream: Sendable {
           let session = try context.session()
           func kill(_ cursor: Int64) {
             // The server closes it by itself after ten minutes: a failure here changes nothing.
-            _ = try? context.client.command(Self.killing(cursor, collection), database: database, session: session)
+            _ = try? context.client.command(
+              Self.killing(cursor, collection), database: database, session: session, within: Limits.interruptionMax)
           }
           if abandoned != 0 { kill(abandoned) }
-          let reply = try context.client.command(command, database: database, session: session)
+          let reply = try context.client.command(
+            command, database: database, session: session, within: ChangeStreamLimits.answerMax)
           let batch = try Batch(reply, key)
           if interest.isGone, batch.cursor != 0 { kill(batch.cursor) }
           return batch

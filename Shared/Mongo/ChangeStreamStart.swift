@@ -85,6 +85,8 @@ enum ChangeStreamLimits {
   /// killing the cursor, so it is also how long a closed stream keeps its connection.
   static let patience = Duration.seconds(1)
   static let openingMax = Duration.seconds(10)
+  /// How long a connection may be silent before the stream is opened anew on another one.
+  static let answerMax = openingMax + Limits.replyGrace
   /// Between attempts to go on: 50 ms, doubled up to a second, ± 20 %.
   static let pauseFirst = Duration.milliseconds(50)
   static let pauseMax = Duration.seconds(1)

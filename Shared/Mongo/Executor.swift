@@ -8,6 +8,7 @@ struct Executor: Sendable {
   let workers: WorkerPool
   let selection: ServerSelection
   let retries: RetryPolicy
+  private let interrupter: Interrupter
 
   init(_ configuration: MongoConfiguration, _ driver: DriverPool, _ observer: TopologyObserver) {
     self.configuration = configuration
@@ -16,7 +17,9 @@ struct Executor: Sendable {
     workers = WorkerPool(
       driver,
       WorkerPool.Settings(
-        sizeMax: configuration.poolMax, sizeMin: configuration.poolMin, queueTimeout: configuration.waitQueueTimeout))
+        sizeMax: configuration.poolMax, sizeMin: configuration.poolMin, queueTimeout: configuration.waitQueueTimeout),
+      listener: observer.listener)
+    interrupter = Interrupter(driver)
     selection = ServerSelection(workers, observer)
     retries = RetryPolicy(
       attemptsMax: configuration.retryAttempts, base: configuration.retryBase, budget: RetryBudget())
@@ -24,6 +27,7 @@ struct Executor: Sendable {
 
   func close() async {
     await workers.close(within: Limits.closeGrace)
+    await interrupter.close()
   }
 
   func run<Value: Sendable>(
@@ -31,11 +35,15 @@ struct Executor: Sendable {
   ) async throws -> Value {
     let deadline = Deadline.current
     return try await repeating(until: deadline, worthRepeating: \.isTransient) {
-      try await workers.perform(until: deadline) { context, interest in
-        try work(
-          MongoConnection(
-            client: context.client, session: try context.session(), database: database, deadline: deadline,
-            interest: interest, commandTimeMax: configuration.socketTimeout, isInTransaction: false))
+      let interruption = CallInterruption(by: interrupter)
+      return try await workers.perform(until: deadline, interruption: interruption) { context, interest in
+        let session = try context.session()
+        return try interruption.interruptible(session) {
+          try work(
+            MongoConnection(
+              client: context.client, session: session, database: database, deadline: deadline, interest: interest,
+              commandTimeMax: configuration.socketTimeout, isInTransaction: false))
+        }
       }
     }
   }
@@ -48,7 +56,8 @@ struct Executor: Sendable {
     return try await repeating(
       until: deadline, worthRepeating: { $0.isTransient || (findsItself && $0 == .unknownCommitResult) }
     ) {
-      try await workers.perform(until: deadline) { context, interest in
+      let interruption = CallInterruption(by: interrupter)
+      return try await workers.perform(until: deadline, interruption: interruption) { context, interest in
         let session = try context.session()
         // A commit of unknown outcome on a kept session may have left its transaction behind.
         if session.inTransaction { session.abort() }
@@ -58,7 +67,8 @@ struct Executor: Sendable {
           commandTimeMax: configuration.socketTimeout, isInTransaction: true)
         let value: Value
         do {
-          value = try body(connection)
+          // The commit is not: its outcome has to become known.
+          value = try interruption.interruptible(session) { try body(connection) }
           try connection.check()
         } catch {
           session.abort()
@@ -74,7 +84,8 @@ struct Executor: Sendable {
   private func commit(_ session: DriverSession, _ deadline: Deadline?) throws {
     for attempt in 1...Limits.commitAttemptsMax {
       do {
-        return try session.commit()
+        let limit = deadline.map { min($0.remaining, configuration.socketTimeout) } ?? configuration.socketTimeout
+        return try session.commit(within: limit + Limits.replyGrace)
       } catch let error as CommandError {
         let isUnknown = error.labels.contains(CommandError.unknownCommit)
         // Aborted for certain, and the whole transaction may run again.
@@ -113,6 +124,7 @@ struct Executor: Sendable {
       } catch let failure as MongoFailure where worthRepeating(failure) {
         made += 1
         guard let pause = retries.pause(after: made, until: deadline) else { throw failure }
+        observer.listener?.heard(.retries(failure.kind))
         try await Task.sleep(for: pause)
       }
     }

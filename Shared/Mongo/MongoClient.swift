@@ -19,9 +19,10 @@ public final class MongoClient: Sendable {
   private let observer: TopologyObserver
   private let phase = Mutex(Phase.idle)
 
-  public init(_ configuration: MongoConfiguration, logger: Logger) {
+  /// - Parameter listener: hears what happens on the way to the database, for metrics and traces.
+  public init(_ configuration: MongoConfiguration, logger: Logger, listener: (any MongoListener)? = nil) {
     self.configuration = configuration
-    observer = TopologyObserver(logger: logger)
+    observer = TopologyObserver(logger: logger, listener: listener)
   }
 
   /// Connects and checks that the deployment keeps what the product promises. Throws `MongoStartFailure`; may be
@@ -68,6 +69,9 @@ public final class MongoClient: Sendable {
     return (statistics.size, statistics.idle, statistics.queued)
   }
 
+  /// The bounds of the pool.
+  public var poolBounds: ClosedRange<Int> { configuration.poolMin...configuration.poolMax }
+
   /// The database of the configuration. May be taken before `start`; calls fail until then.
   public var database: MongoDatabase { database(configuration.database) }
 
@@ -110,6 +114,7 @@ public final class MongoClient: Sendable {
         throw error
       }
       executor.workers.warm()
+      observer.onReconnect { [weak workers = executor.workers] in workers?.refresh() }
       return executor
     } catch {
       observer.gaveUp()
@@ -120,9 +125,10 @@ public final class MongoClient: Sendable {
   private func checkDeployment(_ executor: Executor) async throws {
     let hello: BSONDocument
     do {
-      hello = try await executor.workers.perform(until: nil) { context, _ in
+      hello = try await executor.workers.perform(until: nil) { [configuration] context, _ in
         try context.client.awaitPrimary()
-        return try context.client.command(["hello": 1], database: "admin", session: nil)
+        return try context.client.command(
+          ["hello": 1], database: "admin", session: nil, within: configuration.socketTimeout)
       }
     } catch let failure as MongoFailure {
       if Diagnosis.findsStandalone(configuration.uri) { throw MongoStartFailure.noReplicaSet }

@@ -22,7 +22,8 @@ public struct MongoConfiguration: Sendable {
   public var retryAttempts: Int
   /// The first pause; each further one doubles, ± 20 %.
   public var retryBase: Duration
-  /// 4 turns `localhost` seeds into 127.0.0.1 and refuses seeds that only have IPv6 addresses.
+  /// 4 connects to IPv4 addresses first, turns `localhost` seeds into 127.0.0.1 and refuses seeds that only have IPv6
+  /// addresses; 6 connects to IPv6 addresses first; 0 prefers nothing.
   public var family: Int
 
   public init(
@@ -83,6 +84,16 @@ enum Limits {
   /// Bytes of documents per insert command; one larger document travels alone.
   static let insertBytesMax = 8 << 20
   static let insertDocumentsMax = 10_000
+  /// How much longer than its time limit a command is waited for: the server answers an expired one by itself.
+  static let replyGrace = Duration.seconds(1)
+  /// How long an answer to an abort is waited for. Without one the server ends the transaction by itself.
+  static let abortMax = Duration.seconds(2)
+  /// How long the answer to a ping is waited for.
+  static let pingMax = Duration.seconds(2)
+  /// How long cancelled work may go on before it is ended at the server.
+  static let interruptionPatience = Duration.milliseconds(50)
+  /// How long the answer of a server is waited for that is told to end something.
+  static let interruptionMax = Duration.seconds(2)
   /// Time that `close` gives to commands that are under way.
   static let closeGrace = Duration.seconds(5)
 }

@@ -89,7 +89,8 @@ extension MongoConnection {
   private func close(_ cursor: Int64, _ collection: String) {
     // The server closes it by itself after ten minutes: a failure here changes nothing.
     _ = try? client.command(
-      ["killCursors": .string(collection), "cursors": [.int64(cursor)]], database: database, session: session)
+      ["killCursors": .string(collection), "cursors": [.int64(cursor)]], database: database, session: session,
+      within: Limits.interruptionMax)
   }
 
   private static func batch(

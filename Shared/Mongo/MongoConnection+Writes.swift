@@ -181,6 +181,9 @@ extension MongoConnection {
     guard document.isUsable, !found else {
       throw .malformedDocument("a stored field name begins with $, or the document is not usable")
     }
+    guard document.bytes.count <= BSONValidation.storedBytesMax else {
+      throw .malformedDocument("a document to be stored is larger than 16 MiB")
+    }
   }
 
   private static func chunks(_ documents: [BSONDocument]) -> [[BSONDocument]] {

@@ -44,6 +44,15 @@ public final class MongoConnection {
     try run(body, about: "", .none, database: database)
   }
 
+  /// The same for what may take long at the server, such as building an index: at most `limit`, or as long as the
+  /// caller's deadline allows, whatever the socket timeout is. A server that vanishes meanwhile is noticed anyway.
+  @discardableResult
+  public func command(
+    _ body: BSONDocument, database: String? = nil, within limit: Duration
+  ) throws(MongoFailure) -> BSONDocument {
+    try run(body, about: "", .none, database: database, within: limit)
+  }
+
   /// Ends whatever the given sessions are doing and aborts their transactions.
   public func killSessions(_ ids: [BSONDocument]) throws(MongoFailure) {
     try command(["killSessions": .documents(ids)], database: "admin")
@@ -58,7 +67,7 @@ public final class MongoConnection {
   @discardableResult
   func run(
     _ body: BSONDocument, about collection: String, _ concern: Concern, database other: String? = nil,
-    isTimed: Bool = true, toleratesDuplicates: Bool = false
+    within limit: Duration? = nil, isTimed: Bool = true, toleratesDuplicates: Bool = false
   ) throws(MongoFailure) -> BSONDocument {
     try check()
     var command = body
@@ -69,9 +78,13 @@ public final class MongoConnection {
       case .none: break
       }
     }
-    if isTimed { command.append("maxTimeMS", .int64(timeLimit)) }
+    let longest = limit ?? commandTimeMax
+    let time = max(.milliseconds(1), deadline.map { min($0.remaining, longest) } ?? longest)
+    // The server takes 31 bits.
+    if isTimed { command.append("maxTimeMS", .int64(min(time.wholeMilliseconds, Int64(Int32.max)))) }
     do {
-      let reply = try client.command(command, database: other ?? database, session: session)
+      let reply = try client.command(
+        command, database: other ?? database, session: session, within: time + Limits.replyGrace)
       if concern != .read, let error = try CommandError(reply: reply, skippingDuplicates: toleratesDuplicates) {
         throw error
       }
@@ -81,12 +94,6 @@ public final class MongoConnection {
       if isInTransaction { broken = failure }
       throw failure
     }
-  }
-
-  /// What is left of the caller's time, and never more than the socket waits.
-  private var timeLimit: Int64 {
-    let limit = deadline.map { min($0.remaining, commandTimeMax) } ?? commandTimeMax
-    return max(1, limit.wholeMilliseconds)
   }
 
   private func translate(_ error: any Error, _ collection: String) -> MongoFailure {

@@ -43,6 +43,27 @@ extension MongoFailure {
   }
 }
 
+extension MongoFailure {
+  /// The case's name without what it holds: for metrics.
+  public var kind: String {
+    switch self {
+    case .duplicateKey: "duplicate_key"
+    case .writeConflict: "write_conflict"
+    case .transientTransaction: "transient_transaction"
+    case .unknownCommitResult: "unknown_commit_result"
+    case .notPrimary: "not_primary"
+    case .network: "network"
+    case .timeout: "timeout"
+    case .maxTimeExpired: "max_time_expired"
+    case .poolExhausted: "pool_exhausted"
+    case .validation: "validation"
+    case .malformedDocument: "malformed_document"
+    case .closed: "closed"
+    case .other: "other"
+    }
+  }
+}
+
 extension MongoFailure: FailureConvertible {
   /// The one place where a database failure becomes what a caller sees. Own attempts have run out by then, so layers
   /// above must not multiply them.

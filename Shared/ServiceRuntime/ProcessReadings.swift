@@ -20,15 +20,7 @@ enum ProcessReadings {
       let bytes = Double(pages * sysconf(Int32(_SC_PAGESIZE)))
       readings.append(.init("process_resident_memory_bytes", help: "Memory in use.", bytes))
     }
-    if let database {
-      let pool = database.poolStatistics
-      readings.append(.init("mongodb_pool_size", help: "Open connections of the pool.", Double(pool.size)))
-      readings.append(.init("mongodb_pool_idle", help: "Connections of the pool without work.", Double(pool.idle)))
-      readings.append(.init("mongodb_pool_queued", help: "Calls that wait for a connection.", Double(pool.queued)))
-      let isConnected = database.state == .connected
-      readings.append(.init("mongodb_connected", help: "1 while the primary is known.", isConnected ? 1 : 0))
-    }
-    return readings
+    return readings + (database.map(DatabaseMetrics.readings) ?? [])
   }
 
   /// Second field of /proc/self/statm; nil where there is no such file.

@@ -12,15 +12,18 @@ struct ServiceDatabase: Sendable {
 
   /// Connects. Fails with `MongoStartFailure`.
   static func open(
-    _ settings: MongoSettings, _ service: ServiceName, migrations: [Migration], clock: any WallClock, logger: Logger
+    _ settings: MongoSettings, _ service: ServiceName, migrations: [Migration], clock: any WallClock, logger: Logger,
+    listener: (any MongoListener)? = nil
   ) async throws -> ServiceDatabase {
-    let client = MongoClient(
-      MongoConfiguration(
-        uri: settings.uri, database: settings.database, appName: "mobo-\(service.rawValue)",
-        poolMax: settings.poolMax, poolMin: settings.poolMin,
-        serverSelectionTimeout: settings.serverSelectionTimeout, socketTimeout: settings.socketTimeout,
-        retryAttempts: settings.retryAttempts, retryBase: settings.retryBase, family: settings.family),
-      logger: logger)
+    let configuration = MongoConfiguration(
+      uri: settings.uri, database: settings.database, appName: "mobo-\(service.rawValue)",
+      poolMax: settings.poolMax, poolMin: settings.poolMin,
+      serverSelectionTimeout: settings.serverSelectionTimeout, socketTimeout: settings.socketTimeout,
+      connectTimeout: settings.connectTimeout, waitQueueTimeout: settings.waitQueueTimeout,
+      heartbeat: settings.heartbeat, retryAttempts: settings.retryAttempts, retryBase: settings.retryBase,
+      family: settings.family)
+    logger.info("connecting to the database", metadata: ["database": "\(configuration)"])
+    let client = MongoClient(configuration, logger: logger, listener: listener)
     do {
       try await client.start()
     } catch {

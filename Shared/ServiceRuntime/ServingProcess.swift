@@ -114,7 +114,8 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   private func openDatabase() async throws -> ServiceDatabase? {
     guard let settings = configured.common.mongo else { return nil }
     return try await ServiceDatabase.open(
-      settings, configured.service, migrations: definition.migrations, clock: clock, logger: logger)
+      settings, configured.service, migrations: definition.migrations, clock: clock, logger: logger,
+      listener: DatabaseMetrics(metrics))
   }
 
   private func listen(

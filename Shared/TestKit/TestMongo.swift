@@ -47,12 +47,12 @@ public struct TestMongo: Sendable {
   @discardableResult
   public static func withMongo<Value: Sendable>(
     _ label: String, migrations: [Migration] = [], logger: Logger = Logger(label: "test"),
-    configure: (inout MongoConfiguration) -> Void = { _ in },
+    listener: (any MongoListener)? = nil, configure: (inout MongoConfiguration) -> Void = { _ in },
     _ body: (TestMongo) async throws -> Value
   ) async throws -> Value {
     var configuration = configuration(label)
     configure(&configuration)
-    let client = MongoClient(configuration, logger: logger)
+    let client = MongoClient(configuration, logger: logger, listener: listener)
     try await client.start()
     let mongo = TestMongo(client: client, database: client.database, appName: configuration.appName)
     let result: Result<Value, any Error>
@@ -92,5 +92,28 @@ public struct TestMongo: Sendable {
     }
     await client.close()
     return try result.get()
+  }
+}
+
+extension TestMongo {
+  /// The port of the server, where `MONGODB_URI` names a single one on this machine.
+  public static var port: UInt16? {
+    let authority = uri.drop { $0 != ":" }.dropFirst(3).prefix { $0 != "/" && $0 != "?" }
+    return authority.split(separator: ":").last.flatMap { UInt16($0) }
+  }
+
+  /// Waits for a condition of another process; the bound is for failing, not for passing.
+  public static func await(
+    _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
+  ) async throws {
+    let deadline = Deadline.after(limit)
+    while try await !condition() {
+      guard !deadline.hasPassed else { throw NeverHappened(what: what) }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+  }
+
+  public struct NeverHappened: Error {
+    public let what: String
   }
 }

@@ -14,7 +14,7 @@ public struct ServiceHealth: Sendable {
     services = channels.map { ($0.name, HealthClient($0.channel)) }
   }
 
-  /// Name to `ok`, or to what is wrong. Asks all at once.
+  /// Name to `ok`, `degraded` or `unreachable`. Asks all at once.
   public func states() async -> [String: String] {
     await withTaskGroup(of: (String, String).self) { group in
       for (name, health) in services {
@@ -28,7 +28,7 @@ public struct ServiceHealth: Sendable {
     do {
       let answer = try await health.check(
         GrpcHealthV1.HealthCheckRequest(), options: CallOptions(deadline: deadline, retry: .none))
-      return answer.status == .serving ? "ok" : "not serving"
+      return answer.status == .serving ? "ok" : "degraded"
     } catch {
       return "unreachable"
     }

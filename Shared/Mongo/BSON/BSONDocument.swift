@@ -53,7 +53,7 @@ public struct BSONDocument: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   /// Adds a field at the end. Does not look for an earlier field of that name.
   public mutating func append(_ key: String, _ value: BSONValue) {
     guard isUsable else { return }
-    var writer = BSONWriter(continuing: bytes)
+    var writer = BSONWriter(continuing: taken())
     writer.append(key, value)
     bytes = writer.finish()
   }
@@ -64,9 +64,17 @@ public struct BSONDocument: Hashable, Sendable, ExpressibleByDictionaryLiteral {
       bytes = []
       return
     }
-    var writer = BSONWriter(continuing: bytes)
-    writer.appendElements(of: other.bytes)
+    let elements = other.bytes
+    var writer = BSONWriter(continuing: taken())
+    writer.appendElements(of: elements)
     bytes = writer.finish()
+  }
+
+  /// The bytes, which nobody else holds then: they grow in place.
+  private mutating func taken() -> [UInt8] {
+    var taken: [UInt8] = []
+    swap(&taken, &bytes)
+    return taken
   }
 
   public func appending(_ key: String, _ value: BSONValue) -> BSONDocument {

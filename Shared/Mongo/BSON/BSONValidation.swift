@@ -2,6 +2,8 @@
 enum BSONValidation {
   /// MongoDB refuses deeper documents, and recursion here stays shallow.
   static let depthMax = 100
+  /// What the server stores in one document (its `maxBsonObjectSize`).
+  static let storedBytesMax = 16 << 20
 
   static func isSound(_ bytes: [UInt8]) -> Bool {
     bytes.withUnsafeBytes { isSound($0, depth: 1) }

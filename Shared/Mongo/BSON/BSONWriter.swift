@@ -7,11 +7,14 @@ struct BSONWriter {
   private var isBroken = false
 
   init() {
-    bytes = [0, 0, 0, 0]
+    bytes = []
+    // What most filters and updates need; growing from nothing would copy several times.
+    bytes.reserveCapacity(128)
+    bytes.append(contentsOf: [0, 0, 0, 0])
   }
 
   /// Goes on after the last field of a document.
-  init(continuing document: [UInt8]) {
+  init(continuing document: consuming [UInt8]) {
     bytes = document
     bytes.removeLast()
   }
@@ -81,14 +84,20 @@ struct BSONWriter {
   }
 
   private mutating func append(name: String) {
-    if name.utf8.contains(0) { markBroken() }
-    bytes.append(contentsOf: name.utf8)
+    var name = name
+    name.withUTF8 { text in
+      for byte in text where byte == 0 { isBroken = true }
+      bytes.append(contentsOf: text)
+    }
     bytes.append(0)
   }
 
   private mutating func append(text: String) {
-    append(UInt32(truncatingIfNeeded: text.utf8.count + 1))
-    bytes.append(contentsOf: text.utf8)
+    var text = text
+    text.withUTF8 { text in
+      append(UInt32(truncatingIfNeeded: text.count + 1))
+      bytes.append(contentsOf: text)
+    }
     bytes.append(0)
   }
 

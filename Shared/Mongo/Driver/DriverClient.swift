@@ -6,10 +6,12 @@ import Kernel
 /// Not Sendable: it is created, used and released on its worker's thread.
 final class DriverClient {
   let handle: OpaquePointer
+  private let io: UnsafeMutablePointer<mobo_io>
   private let pool: DriverPool
 
-  init(_ handle: OpaquePointer, _ pool: DriverPool) {
+  init(_ handle: OpaquePointer, _ io: UnsafeMutablePointer<mobo_io>, _ pool: DriverPool) {
     self.handle = handle
+    self.io = io
     self.pool = pool
   }
 
@@ -18,17 +20,37 @@ final class DriverClient {
   }
 
   /// Runs a command as it is. Throws `CommandError` for what the driver reports; errors inside an accepted reply are
-  /// the caller's business.
-  func command(_ body: BSONDocument, database: String, session: DriverSession?) throws -> BSONDocument {
+  /// the caller's business. A connection that has not answered `within` this time is given up.
+  func command(
+    _ body: BSONDocument, database: String, session: DriverSession?, within limit: Duration
+  ) throws -> BSONDocument {
     guard body.isUsable else {
       throw MongoFailure.malformedDocument("a key holds NUL, an object id is malformed, or the document is too large")
     }
-    let outcome = body.bytes.withUnsafeBufferPointer { bytes in
-      mobo_mongoc_command(handle, database, bytes.baseAddress, bytes.count, session?.handle)
+    let outcome = limited(limit) {
+      body.bytes.withUnsafeBufferPointer { bytes in
+        mobo_mongoc_command(handle, database, bytes.baseAddress, bytes.count, session?.handle)
+      }
     }
     let reply = outcome.takeReply()
     guard outcome.ok else { throw outcome.error(labels: reply.errorLabels) }
     return reply
+  }
+
+  /// Bounds what `body` reads from and writes to the connection, whatever the URI's socket timeout is.
+  fileprivate func limited<Value>(_ limit: Duration, _ body: () -> Value) -> Value {
+    let (until, overflowed) = mobo_monotonic_ns().addingReportingOverflow(max(1, limit.wholeNanoseconds))
+    io.pointee.until = overflowed ? .max : until
+    defer { io.pointee.until = 0 }
+    return body()
+  }
+
+  /// Opens the connection, or finds out that it is broken and opens it again. A failure shows again with the next
+  /// command.
+  func keepAlive() {
+    for _ in 1...2 where (try? command(["ping": 1], database: "admin", session: nil, within: Limits.pingMax)) != nil {
+      return
+    }
   }
 
   /// Blocks until a primary is known, at most for the server selection timeout.
@@ -74,21 +96,21 @@ final class DriverSession {
     guard mobo_mongoc_start_transaction(handle, milliseconds, &outcome) else { throw outcome.error(labels: []) }
   }
 
-  func commit() throws {
-    let outcome = mobo_mongoc_commit(handle)
+  func commit(within limit: Duration) throws {
+    let outcome = client.limited(limit) { mobo_mongoc_commit(handle) }
     let reply = outcome.takeReply()
     guard outcome.ok else { throw outcome.error(labels: reply.errorLabels) }
   }
 
   /// Never fails: a transaction that cannot be aborted ends by itself.
   func abort() {
-    _ = mongoc_client_session_abort_transaction(handle, nil)
+    _ = client.limited(Limits.abortMax) { mongoc_client_session_abort_transaction(handle, nil) }
   }
 }
 
 extension mobo_mongoc_outcome {
   /// Copies the reply and frees libmongoc's.
-  fileprivate func takeReply() -> BSONDocument {
+  func takeReply() -> BSONDocument {
     guard let data else { return BSONDocument() }
     defer { bson_free(data) }
     return BSONDocument(unchecked: Array(UnsafeBufferPointer(start: data, count: Int(length))))

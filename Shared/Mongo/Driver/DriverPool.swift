@@ -1,6 +1,7 @@
 import CMongoc
 import Kernel
 import Logging
+import Synchronization
 
 /// libmongoc's pool with its monitoring. Destroyed when the last client is back and nobody holds it.
 final class DriverPool: @unchecked Sendable {
@@ -8,6 +9,16 @@ final class DriverPool: @unchecked Sendable {
   let handle: OpaquePointer
   /// C holds an unretained pointer to it until the pool is destroyed.
   private let observer: TopologyObserver
+  private let family: Int32
+  /// By the address of the client.
+  private let limits = Mutex<[UInt: ConnectionLimits]>([:])
+
+  /// The time limits of one client's connections, which read them for as long as the client exists.
+  ///
+  /// Unchecked: used by the thread that has the client, and freed with the pool.
+  private struct ConnectionLimits: @unchecked Sendable {
+    let io: UnsafeMutablePointer<mobo_io>
+  }
 
   init(_ configuration: MongoConfiguration, observer: TopologyObserver) throws(MongoStartFailure) {
     Driver.initialize()
@@ -19,10 +30,13 @@ final class DriverPool: @unchecked Sendable {
     }
     handle = pool
     self.observer = observer
-    mongoc_client_pool_max_size(pool, UInt32(configuration.poolMax + Limits.lanesMax))
+    family = Int32(clamping: configuration.family)
+    // One more to end what cancelled callers left running.
+    mongoc_client_pool_max_size(pool, UInt32(configuration.poolMax + Limits.lanesMax + 1))
     mongoc_client_pool_set_appname(pool, configuration.appName)
     let callbacks = mongoc_apm_callbacks_new()
     observer.register(in: callbacks)
+    observer.registerCommands(in: callbacks)
     mongoc_client_pool_set_apm_callbacks(pool, callbacks, Unmanaged.passUnretained(observer).toOpaque())
     mongoc_apm_callbacks_destroy(callbacks)
   }
@@ -30,7 +44,8 @@ final class DriverPool: @unchecked Sendable {
   deinit {
     // Joins the monitoring threads, which can take half a second: not on the thread that let go last. C calls the
     // observer until then.
-    let (closing, observer) = (PoolHandle(handle), observer)
+    let limits = limits.withLock { limits in limits.values.map(\.self) }
+    let (closing, observer) = (PoolHandle(handle, limits), observer)
     let isStarted = DedicatedThread.start {
       closing.destroy()
       withExtendedLifetime(observer) {}
@@ -41,15 +56,32 @@ final class DriverPool: @unchecked Sendable {
   /// Unchecked: the last owner, whose only act is the destruction.
   private struct PoolHandle: @unchecked Sendable {
     private let handle: OpaquePointer
+    private let limits: [ConnectionLimits]
 
-    init(_ handle: OpaquePointer) { self.handle = handle }
+    init(_ handle: OpaquePointer, _ limits: [ConnectionLimits]) {
+      self.handle = handle
+      self.limits = limits
+    }
 
-    func destroy() { mongoc_client_pool_destroy(handle) }
+    func destroy() {
+      mongoc_client_pool_destroy(handle)
+      for limit in limits { bson_free(limit.io) }
+    }
   }
 
   /// Nil if all clients are taken.
   func client() -> DriverClient? {
-    mongoc_client_pool_try_pop(handle).map { DriverClient($0, self) }
+    guard let client = mongoc_client_pool_try_pop(handle) else { return nil }
+    // Nobody else has this client now.
+    let key = UInt(bitPattern: client)
+    if let known = limits.withLock({ $0[key] }) { return DriverClient(client, known.io, self) }
+    guard let io = mobo_io_new(client, family) else {
+      mongoc_client_pool_push(handle, client)
+      return nil
+    }
+    let new = ConnectionLimits(io: io)
+    limits.withLock { $0[key] = new }
+    return DriverClient(client, io, self)
   }
 
   private static func uri(_ configuration: MongoConfiguration) throws(MongoStartFailure) -> OpaquePointer {

@@ -19,6 +19,12 @@ final class PendingCall<Value: Sendable>: CallerInterest {
 
   private let state = Mutex(State.created)
   private let gone = Atomic(false)
+  private let whenCancelled: @Sendable () -> Void
+
+  /// - Parameter whenCancelled: called when the caller's task is cancelled while it waits.
+  init(whenCancelled: @escaping @Sendable () -> Void = {}) {
+    self.whenCancelled = whenCancelled
+  }
 
   var isGone: Bool { gone.load(ordering: .relaxed) }
 
@@ -31,6 +37,7 @@ final class PendingCall<Value: Sendable>: CallerInterest {
       }
     } onCancel: {
       giveUp(CancellationError())
+      whenCancelled()
     }
   }
 

@@ -10,13 +10,16 @@ final class TopologyObserver: Sendable {
     var isClosing = false
     var lastError = ""
     var told: (@Sendable () -> Void)?
+    var reconnected: (@Sendable () -> Void)?
   }
 
+  let listener: (any MongoListener)?
   private let observed = Mutex(Observed())
   private let logger: Logger
 
-  init(logger: Logger) {
+  init(logger: Logger, listener: (any MongoListener)?) {
     self.logger = logger
+    self.listener = listener
   }
 
   var state: ConnectionState { observed.withLock { $0.state } }
@@ -26,6 +29,11 @@ final class TopologyObserver: Sendable {
 
   func onChange(_ told: @escaping @Sendable () -> Void) {
     observed.withLock { $0.told = told }
+  }
+
+  /// Has `told` called, on a thread of the driver's, whenever a primary is known again after there was none.
+  func onReconnect(_ told: @escaping @Sendable () -> Void) {
+    observed.withLock { $0.reconnected = told }
   }
 
   func isConnecting() {
@@ -65,20 +73,63 @@ final class TopologyObserver: Sendable {
   func register(in callbacks: OpaquePointer?) {
     mongoc_apm_set_topology_changed_cb(callbacks) { event in
       guard let event, let context = mongoc_apm_topology_changed_get_context(event) else { return }
-      let observer = Unmanaged<TopologyObserver>.fromOpaque(context).takeUnretainedValue()
-      let type = mobo_mongoc_topology_type(event).map { String(cString: $0) } ?? "Unknown"
-      observer.topologyChanged(writable: mobo_mongoc_topology_writable(event), type: type)
+      let from = TopologyObserver.text(mobo_mongoc_topology_type_before(event))
+      let to = TopologyObserver.text(mobo_mongoc_topology_type(event))
+      Unmanaged<TopologyObserver>.fromOpaque(context).takeUnretainedValue().topologyChanged(
+        writable: mobo_mongoc_topology_writable(event), from: from, to: to)
     }
     mongoc_apm_set_server_heartbeat_failed_cb(callbacks) { event in
       guard let event, let context = mongoc_apm_server_heartbeat_failed_get_context(event) else { return }
       var outcome = mobo_mongoc_outcome()
       mobo_mongoc_heartbeat_error(event, &outcome)
-      let message = outcome.error(labels: []).message
-      Unmanaged<TopologyObserver>.fromOpaque(context).takeUnretainedValue().heartbeatFailed(message)
+      let server = mongoc_apm_server_heartbeat_failed_get_host(event).map(TopologyObserver.text) ?? ""
+      Unmanaged<TopologyObserver>.fromOpaque(context).takeUnretainedValue().heartbeatFailed(
+        server, outcome.error(labels: []).message)
+    }
+    registerServers(in: callbacks)
+  }
+
+  private func registerServers(in callbacks: OpaquePointer?) {
+    mongoc_apm_set_server_opening_cb(callbacks) { event in
+      guard let event, let context = mongoc_apm_server_opening_get_context(event) else { return }
+      Unmanaged<TopologyObserver>.fromOpaque(context).takeUnretainedValue().server(
+        mongoc_apm_server_opening_get_host(event), .serverOpened, "database server known")
+    }
+    mongoc_apm_set_server_closed_cb(callbacks) { event in
+      guard let event, let context = mongoc_apm_server_closed_get_context(event) else { return }
+      Unmanaged<TopologyObserver>.fromOpaque(context).takeUnretainedValue().server(
+        mongoc_apm_server_closed_get_host(event), .serverClosed, "database server no longer known")
+    }
+    mongoc_apm_set_server_changed_cb(callbacks) { event in
+      guard let event, let context = mongoc_apm_server_changed_get_context(event) else { return }
+      let before = mongoc_apm_server_changed_get_previous_description(event)
+      let after = mongoc_apm_server_changed_get_new_description(event)
+      let from = TopologyObserver.text(mongoc_server_description_type(before))
+      let to = TopologyObserver.text(mongoc_server_description_type(after))
+      // A description also changes with every election's and heartbeat's counters.
+      guard from != to else { return }
+      Unmanaged<TopologyObserver>.fromOpaque(context).takeUnretainedValue().server(
+        mongoc_apm_server_changed_get_host(event), .serverChanged, "database server changed",
+        ["from": "\(from)", "to": "\(to)"])
     }
   }
 
-  private func topologyChanged(writable: Bool, type: String) {
+  private static func text(_ type: UnsafePointer<CChar>?) -> String {
+    type.map { String(cString: $0) } ?? "Unknown"
+  }
+
+  /// One line for one change, except for what our own end brings with it.
+  private func server(
+    _ host: UnsafePointer<mongoc_host_list_t>?, _ change: TopologyChange, _ message: Logger.Message,
+    _ metadata: Logger.Metadata = [:]
+  ) {
+    guard observed.withLock({ !$0.isClosing }) else { return }
+    let name = host.map(Self.text) ?? ""
+    logger.info(message, metadata: metadata.merging(["server": "\(name)"]) { own, _ in own })
+    listener?.heard(.topology(change))
+  }
+
+  private func topologyChanged(writable: Bool, from: String, to type: String) {
     let before = change { observed in
       guard !observed.isClosing else { return }
       if writable {
@@ -89,24 +140,33 @@ final class TopologyObserver: Sendable {
         observed.state = .disconnected
       }
     }
+    if from != type, observed.withLock({ !$0.isClosing }) {
+      logger.info("database topology changed", metadata: ["from": "\(from)", "to": "\(type)"])
+      listener?.heard(.topology(.topologyChanged))
+    }
     guard let before else { return }
+    listener?.heard(.topology(writable ? .connected : .disconnected))
     let metadata: Logger.Metadata = ["topology": "\(type)"]
     if !writable {
       logger.warning("database disconnected", metadata: metadata)
     } else if before.hasBeenConnected {
       logger.info("database reconnected", metadata: metadata)
+      before.reconnected?()
     } else {
       logger.info("database connected", metadata: metadata)
     }
   }
 
-  private func heartbeatFailed(_ message: String) {
-    let isNews = observed.withLock { observed in
-      guard !observed.isClosing, observed.lastError != message else { return false }
-      observed.lastError = message
-      return true
+  private func heartbeatFailed(_ server: String, _ message: String) {
+    let (isOurs, isNews) = observed.withLock { observed in
+      guard !observed.isClosing else { return (false, false) }
+      defer { observed.lastError = message }
+      return (true, observed.lastError != message)
     }
+    if isOurs { listener?.heard(.topology(.heartbeatFailed)) }
     // Once per change: a database that stays away repeats the same message at every heartbeat.
-    if isNews { logger.warning("database heartbeat failed", metadata: ["error": "\(message)"]) }
+    if isNews {
+      logger.warning("database heartbeat failed", metadata: ["server": "\(server)", "error": "\(message)"])
+    }
   }
 }

@@ -42,6 +42,14 @@ final class WorkerPool: Sendable {
     let run: @Sendable (WorkerContext) -> Void
     let begin: @Sendable () -> Void
     let refuse: @Sendable (MongoFailure) -> Void
+
+    /// Sees to the worker's own connection.
+    static let keepAlive = Job(
+      interest: Oneself(), run: { $0.client.keepAlive() }, begin: {}, refuse: { _ in })
+
+    private struct Oneself: CallerInterest {
+      var isGone: Bool { false }
+    }
   }
 
   private struct State {
@@ -78,11 +86,13 @@ final class WorkerPool: Sendable {
 
   private let driver: DriverPool
   private let settings: Settings
+  private let listener: (any MongoListener)?
   private let state = Mutex(State())
 
-  init(_ driver: DriverPool, _ settings: Settings) {
+  init(_ driver: DriverPool, _ settings: Settings, listener: (any MongoListener)? = nil) {
     self.driver = driver
     self.settings = settings
+    self.listener = listener
   }
 
   var statistics: Statistics {
@@ -90,29 +100,53 @@ final class WorkerPool: Sendable {
   }
 
   /// Runs `work` on a worker's thread. Stops waiting at `deadline` (`timeout`), when no thread becomes free in time
-  /// (`poolExhausted`), and on cancellation.
+  /// (`poolExhausted`), and on cancellation, of which `interruption` learns.
   func perform<Value: Sendable>(
-    until deadline: Deadline?, _ work: @escaping @Sendable (WorkerContext, any CallerInterest) throws -> Value
+    until deadline: Deadline?, interruption: CallInterruption? = nil,
+    _ work: @escaping @Sendable (WorkerContext, any CallerInterest) throws -> Value
   ) async throws -> Value {
-    let call = PendingCall<Value>()
+    let call = PendingCall<Value>(whenCancelled: { interruption?.callerLeft() })
+    let waits = listener.map { Waiting($0) }
+    let caller = listener?.context()
     let job = Job(
       interest: call,
       run: { context in
         do {
-          call.resolve(.success(try work(context, call)))
+          // Nothing is bound for nobody: it costs.
+          let value =
+            caller == nil
+            ? try work(context, call)
+            : try MongoCommand.$currentContext.withValue(caller) { try work(context, call) }
+          call.resolve(.success(value))
         } catch let error as CommandError {
           call.resolve(.failure(error.failure(collection: "")))
         } catch {
           call.resolve(.failure(error))
         }
       },
-      begin: { call.expire(at: deadline, with: .timeout) }, refuse: { call.resolve(.failure($0)) })
-    return try await call.value {
+      begin: {
+        waits?.ended()
+        call.expire(at: deadline, with: .timeout)
+      }, refuse: { call.resolve(.failure($0)) })
+    do {
+      return try await wait(for: call, job, deadline, waits)
+    } catch MongoFailure.poolExhausted {
+      listener?.heard(.poolExhausted)
+      throw MongoFailure.poolExhausted
+    }
+  }
+
+  private func wait<Value: Sendable>(
+    for call: PendingCall<Value>, _ job: Job, _ deadline: Deadline?, _ waits: Waiting?
+  ) async throws -> Value {
+    try await call.value {
       switch self.place(job) {
       case .handed(let worker):
+        waits?.ended()
         if deadline != nil { call.expire(at: deadline, with: .timeout) }
         worker.assign(job)
       case .grown:
+        waits?.ended()
         if deadline != nil { call.expire(at: deadline, with: .timeout) }
         self.startWorker(job)
       case .queued:
@@ -126,6 +160,27 @@ final class WorkerPool: Sendable {
         job.refuse(failure)
       }
     }
+  }
+
+  /// Tells how long a call waited for its connection.
+  private struct Waiting: Sendable {
+    private let listener: any MongoListener
+    private let begun = ContinuousClock.now
+
+    init(_ listener: any MongoListener) { self.listener = listener }
+
+    func ended() { listener.heard(.gotConnection(after: begun.duration(to: .now))) }
+  }
+
+  /// Has every connection without work looked at and opened anew where it is broken, without waiting for it: a
+  /// database that was away has closed them all.
+  func refresh() {
+    let idle = state.withLock { state in
+      defer { state.idle = [] }
+      return state.idle
+    }
+    for worker in idle { worker.assign(.keepAlive) }
+    warm()
   }
 
   /// Opens connections up to the minimum, without waiting for them.
@@ -187,15 +242,9 @@ final class WorkerPool: Sendable {
       return
     }
     let context = WorkerContext(client: client, keepsSession: settings.keepsSession)
-    if first == nil {
-      // Opens the connection. A failure shows again with the first real command.
-      _ = try? client.command(["ping": 1], database: "admin", session: nil)
-    }
-    var job = first
+    var job = first ?? .keepAlive
     while true {
-      if let job {
-        job.run(context)
-      }
+      job.run(context)
       switch following(worker) {
       case .job(let next): job = next
       case .stop:
@@ -226,14 +275,14 @@ final class WorkerPool: Sendable {
       case .job(let job): return .job(job)
       case .stop: return .stop
       case .nothing:
-        let retires = state.withLock { state in
-          guard state.size > settings.sizeMin, let index = state.idle.firstIndex(where: { $0 === worker }) else {
-            return false
-          }
+        let next = state.withLock { state -> Following? in
+          // Otherwise it was just given something to do.
+          guard let index = state.idle.firstIndex(where: { $0 === worker }) else { return nil }
           state.idle.remove(at: index)
-          return true
+          // Those that stay keep their connection from being forgotten on the way, or find out that it was.
+          return state.size > settings.sizeMin ? .stop : .job(.keepAlive)
         }
-        if retires { return .stop }
+        if let next { return next }
       }
     }
   }

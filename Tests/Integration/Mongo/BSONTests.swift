@@ -113,6 +113,83 @@ struct BSONTests {
     }
   }
 
+  /// A small generator, so that a failure is repeated by its seed.
+  private struct Generator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+      state &+= 0x9E37_79B9_7F4A_7C15
+      var mixed = state
+      mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+      return mixed ^ (mixed >> 31)
+    }
+  }
+
+  private static func text(_ random: inout Generator) -> String {
+    let characters = ["₹", "a", "\u{0}", "ß"]
+    return (0..<Int.random(in: 0...12, using: &random))
+      .map { _ in characters[Int.random(in: 0..<characters.count, using: &random)] }.joined()
+  }
+
+  private static func document(depth: Int, _ random: inout Generator) -> BSONDocument {
+    BSONDocument((0..<Int.random(in: 0...6, using: &random)).map { ("f\($0)", value(depth: depth, &random)) })
+  }
+
+  private static func value(depth: Int, _ random: inout Generator) -> BSONValue {
+    switch Int.random(in: 0...(depth > 0 ? 11 : 9), using: &random) {
+    case 0: .double(Double(Int.random(in: -9...9, using: &random)))
+    case 1: .string(text(&random))
+    case 2: .binary((0..<Int.random(in: 0...9, using: &random)).map { _ in .random(in: 0...255, using: &random) })
+    case 3: .objectID("0123456789abcdef01234567")
+    case 4: .bool(.random(using: &random))
+    case 5: .datetime(Timestamp(milliseconds: .random(in: -9_999...9_999, using: &random)))
+    case 6: .null
+    case 7: .int32(.random(in: .min ... .max, using: &random))
+    case 8: .int64(.random(in: .min ... .max, using: &random))
+    case 9: .timestamp(random.next())
+    case 10: .document(document(depth: depth - 1, &random))
+    default: .array((0..<3).map { _ in value(depth: depth - 1, &random) })
+    }
+  }
+
+  // Goal: no bytes, however they came about, make a reader trap, read beyond its buffer or disagree with itself.
+  // Method: random documents, whole and with a few bytes changed, cut out or put in; what is accepted must be read
+  // completely, and what the writer makes of it stays the same from then on (arrays get their usual keys).
+  @Test("mutated documents are refused or read completely", arguments: [11, 12, 13, 14] as [UInt64])
+  func mutations(seed: UInt64) throws {
+    var random = Generator(state: seed)
+    var accepted = 0
+    for _ in 0..<600 {
+      let original = Self.document(depth: 3, &random)
+      #expect(try BSONDocument(validating: original.bytes) == original, "seed \(seed)")
+      #expect(try BSONDocument(original.fields().map { ($0.key, $0.value) }) == original, "seed \(seed)")
+      for _ in 0..<6 {
+        var bytes = original.bytes
+        for _ in 0..<Int.random(in: 1...3, using: &random) {
+          let index = Int.random(in: bytes.indices, using: &random)
+          switch Int.random(in: 0...3, using: &random) {
+          case 0: bytes[index] = .random(in: 0...255, using: &random)
+          case 1: bytes[index] &+= 1
+          case 2: bytes.insert(.random(in: 0...255, using: &random), at: index)
+          default: if bytes.count > 1 { bytes.remove(at: index) }
+          }
+        }
+        // Half of them with a length that is right again, to get beyond the first check.
+        if Bool.random(using: &random), bytes.count >= 5 {
+          withUnsafeBytes(of: Int32(bytes.count).littleEndian) { bytes.replaceSubrange(0..<4, with: $0) }
+        }
+        guard let document = try? BSONDocument(validating: bytes) else { continue }
+        accepted += 1
+        let again = try BSONDocument(document.fields().map { ($0.key, $0.value) })
+        let fields = try BSONDocument(validating: again.bytes).fields()
+        #expect(fields.map(\.key) == (try document.fields().map(\.key)), "seed \(seed)")
+        #expect(BSONDocument(fields.map { ($0.key, $0.value) }).bytes == again.bytes, "seed \(seed)")
+      }
+    }
+    #expect(accepted > 100)
+  }
+
   @Test("nesting is accepted to the server's limit and refused beyond", arguments: [(100, true), (101, false)])
   func nesting(depth: Int, isAccepted: Bool) {
     var document: BSONDocument = [:]
