@@ -6,6 +6,9 @@ import Reliability
 /// Campaigns in MongoDB. Slot changes are in `MongoCampaignStore+Slots.swift`.
 public struct MongoCampaignStore: CampaignStore {
   let database: MongoDatabase
+  /// Reads of single documents, joined under load.
+  private let dealsByID: DocumentLoader
+  private let campaignsByID: DocumentLoader
   let turns = CampaignTurns()
   /// Called after a commit that put something into the outbox.
   let wakeOutbox: @Sendable () -> Void
@@ -13,6 +16,8 @@ public struct MongoCampaignStore: CampaignStore {
   public init(_ database: MongoDatabase, wakeOutbox: @escaping @Sendable () -> Void = {}) {
     self.database = database
     self.wakeOutbox = wakeOutbox
+    dealsByID = DocumentLoader(database, Deal.collection)
+    campaignsByID = DocumentLoader(database, Campaign.collection)
   }
 
   public func products(_ query: ProductQuery) async throws -> Page<Product> {
@@ -31,14 +36,12 @@ public struct MongoCampaignStore: CampaignStore {
   }
 
   public func offer(_ deal: DealID, mediator: PartyCode, agency: PartyCode) async throws -> DealOffer? {
-    try await database.run { connection in
-      guard let deal = try connection.findOne(Deal.collection, ["_id": .id(deal)]).map({ try Deal($0) }) else {
-        return nil
-      }
-      let campaign = try connection.findOne(Campaign.collection, ["_id": .id(deal.campaignID)])
-      let assignments = try Self.assignments(of: [mediator, agency], in: [deal.campaignID], connection)
-      return DealOffer(deal: deal, campaign: try campaign.map { try Campaign($0) }, assignments: assignments)
+    guard let deal = try await dealsByID.document(.id(deal)).map({ try Deal($0) }) else { return nil }
+    let campaign = try await campaignsByID.document(.id(deal.campaignID)).map { try Campaign($0) }
+    let assignments = try await database.run { connection in
+      try Self.assignments(of: [mediator, agency], in: [deal.campaignID], connection)
     }
+    return DealOffer(deal: deal, campaign: campaign, assignments: assignments)
   }
 
   public func reservation(of order: OrderID) async throws -> Reservation? {

@@ -5,9 +5,14 @@ import Mongo
 /// Identity's documents in MongoDB.
 public struct MongoIdentityStore: IdentityStore {
   let database: MongoDatabase
+  /// Every mutating call of every service asks for a principal: these reads are joined under load.
+  private let usersByID: DocumentLoader
+  private let usersByCode: DocumentLoader
 
   public init(_ database: MongoDatabase) {
     self.database = database
+    usersByID = DocumentLoader(database, Collections.users, where: ["deletedAt": .null])
+    usersByCode = DocumentLoader(database, Collections.users, by: "mediatorCode", where: ["deletedAt": .null])
   }
 
   public func lineage(signingInBy identifier: LoginIdentifier) async throws -> Lineage? {
@@ -26,7 +31,17 @@ public struct MongoIdentityStore: IdentityStore {
   }
 
   public func lineage(of id: UserID) async throws -> Lineage? {
-    try await database.run { try Self.lineage(["_id": .id(id), "deletedAt": .null], $0) }
+    guard let document = try await usersByID.document(.id(id)) else { return nil }
+    let subject = try User(document)
+    var parents: [User] = []
+    var code = subject.parentCode
+    while parents.count < Lineage.parentsMax, let wanted = code {
+      guard let found = try await usersByCode.document(.string(wanted.rawValue)) else { break }
+      let parent = try User(found)
+      parents.append(parent)
+      code = parent.parentCode
+    }
+    return Lineage(subject: subject, parents: parents)
   }
 
   public func lineage(ofCode code: PartyCode) async throws -> Lineage? {

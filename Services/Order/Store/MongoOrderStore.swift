@@ -5,6 +5,8 @@ public import OrderDomain
 /// Orders in MongoDB. Reading is here; creation and commits are in the extensions beside it.
 public struct MongoOrderStore: OrderStore {
   let database: MongoDatabase
+  /// Reads of single orders, joined under load.
+  private let ordersByID: DocumentLoader
   let turns = ShopperTurns()
   /// Called after a commit that put something into the outbox.
   let wakeOutbox: @Sendable () -> Void
@@ -12,18 +14,16 @@ public struct MongoOrderStore: OrderStore {
   public init(_ database: MongoDatabase, wakeOutbox: @escaping @Sendable () -> Void = {}) {
     self.database = database
     self.wakeOutbox = wakeOutbox
+    ordersByID = DocumentLoader(database, Collections.orders)
   }
 
   public func order(_ id: OrderID) async throws -> Order? {
-    try await database.run { connection in
-      try connection.findOne(Collections.orders, ["_id": .id(id), "deletedAt": .null]).map { try Order($0) }
-    }
+    guard let document = try await ordersByID.document(.id(id)) else { return nil }
+    return try document.optionalDatetime("deletedAt") == nil ? Order(document) : nil
   }
 
   public func anyOrder(_ id: OrderID) async throws -> Order? {
-    try await database.run { connection in
-      try connection.findOne(Collections.orders, ["_id": .id(id)]).map { try Order($0) }
-    }
+    try await ordersByID.document(.id(id)).map { try Order($0) }
   }
 
   public func fates(of ids: [OrderID]) async throws -> [OrderID: OrderFate] {

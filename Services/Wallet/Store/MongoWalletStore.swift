@@ -5,21 +5,23 @@ public import WalletDomain
 /// The committed books, for readers.
 public struct MongoWalletStore: WalletStore {
   private let database: MongoDatabase
+  /// Joined under load.
+  private let walletsByOwner: DocumentLoader
+  private let walletsByID: DocumentLoader
 
   public init(_ database: MongoDatabase) {
     self.database = database
+    walletsByOwner = DocumentLoader(
+      database, Collections.wallets, by: "ownerUserId", where: ["deletedAt": .null])
+    walletsByID = DocumentLoader(database, Collections.wallets, where: ["deletedAt": .null])
   }
 
   public func wallet(of owner: UserID) async throws -> Wallet? {
-    try await find(["ownerUserId": .id(owner), "deletedAt": .null])
+    try await walletsByOwner.document(.id(owner)).map(WalletDocument.wallet)
   }
 
   public func wallet(_ id: WalletID) async throws -> Wallet? {
-    try await find(["_id": .id(id), "deletedAt": .null])
-  }
-
-  private func find(_ filter: BSONDocument) async throws -> Wallet? {
-    try await database.run { try $0.findOne(Collections.wallets, filter).map(WalletDocument.wallet) }
+    try await walletsByID.document(.id(id)).map(WalletDocument.wallet)
   }
 
   public func transactions(_ filter: TransactionFilter, _ page: PageRequest) async throws -> Page<LedgerRow> {
