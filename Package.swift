@@ -87,6 +87,7 @@ let tools: [Target] = [
   .executableTarget(
     name: "bench-echo", dependencies: ["Introspection", "Messages", "RPC", "Stubs", "Signals", argumentParser, log],
     path: "Shared/BenchEcho"),
+  .executableTarget(name: "bench-bson", dependencies: ["Kernel", "Mongo"], path: "Shared/BenchBSON"),
   .executableTarget(
     name: "bench-load", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchLoad"),
   // The two ends of gRPC's interoperability tests.

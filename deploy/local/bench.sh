@@ -9,6 +9,7 @@ usage: ./mobo bench NAME [options]
 
   rpc     CPU time, requests per second, latency and memory of a unary call on our RPC runtime, beside grpc C++,
           grpc-go, grpc-swift-2 and a floor in C; see ./mobo bench rpc --help
+  bson    CPU time of building, reading and checking a document, beside libbson's own functions
 TEXT
 }
 
@@ -31,8 +32,21 @@ rpc() {
   exec "$MOBO_HOME/tools/python/bin/python" -B "$script" --bin "$(release_bin)" --build "$MOBO_HOME/bench" "$@"
 }
 
+# CPU time per document of bench-bson and of libbson.
+bson() {
+  local script=Tests/Bench/bson/bench_bson.py argument
+  for argument in "$@"; do
+    case "$argument" in -h | --help) exec python3 "$script" --bin . --build . --help ;; esac
+  done
+  prepare_build
+  install_packages gcc libc6-dev
+  say "building bench-bson (release)"
+  swift build -c release --product bench-bson
+  exec python3 -B "$script" --bin "$(release_bin)" --build "$MOBO_HOME/bench" "$@"
+}
+
 case "${1:-}" in
-  rpc) "$@" ;;
+  rpc | bson) "$@" ;;
   "" | help | -h | --help) usage ;;
   *) die 64 "unknown benchmark: $1 (see ./mobo bench)" ;;
 esac
