@@ -13,8 +13,8 @@ public final class LeaderLease: Sendable {
   struct Times: Sendable {
     /// How long a holder that is gone keeps others waiting.
     var term = Duration.seconds(5)
-    /// Five renewals may fail before the term is over.
-    var renewEvery = Duration.milliseconds(900)
+    /// Two renewals may fail before the term is over.
+    var renewEvery = Duration.milliseconds(1_250)
     /// How soon a lease that was given back is noticed.
     var lookEvery = Duration.seconds(1)
   }

@@ -1,4 +1,5 @@
-"""Two replicas of one service: background work is done by one of them, and goes on when that one dies or stops.
+"""Two replicas of one service: background work is done by one of them, and goes on when that one dies or stops, or when
+the database does.
 
 The service is order, with audit as the receiver of its outbox; the work is watched from outside, in the lease document,
 in /metrics and in what audit stores.
@@ -14,6 +15,7 @@ import pytest
 
 from mobo_clock import DAY, Clock, library
 from mobo_deployment import Deployment, Service, await_true, free_ports
+from mobo_mongod import Mongod, ReplicaSet
 
 
 class Replicas:
@@ -31,6 +33,7 @@ class Replicas:
                 **base, "GRPC_PORT": str(grpc), "ADMIN_PORT": str(admin), **clock.environment,
                 "STATE_DIR": f"{self.deployment.folder}/order-{number}"}))
         self.database = self.deployment.database("order")
+        self.logs = self.deployment.database("audit").audit_logs
         self.appended = []
 
     def start(self):
@@ -88,10 +91,9 @@ class Replicas:
 
     def await_delivery(self):
         """Everything appended is in the audit log, each once and in order."""
-        logs = self.deployment.database("audit").audit_logs
 
         def stored():
-            found = [entry["eventId"] for entry in logs.find({"service": "order"}, sort=[("_id", 1)])]
+            found = [entry["eventId"] for entry in self.logs.find({"service": "order"}, sort=[("_id", 1)])]
             assert len(found) == len(set(found)), "an entry was stored twice"
             return found if len(found) == len(self.appended) else None
 
@@ -127,6 +129,21 @@ def stopped(replica):
         replica.process.send_signal(signal.SIGCONT)
 
 
+@contextlib.contextmanager
+def marks_lost(replicas):
+    """What is delivered is not marked as delivered: mongod fails the outbox's updates."""
+    admin = replicas.deployment.mongo.admin
+    admin.command({
+        "configureFailPoint": "failCommand", "mode": "alwaysOn",
+        "data": {
+            "failCommands": ["update"], "errorCode": 8, "appName": "mobo-order",
+            "namespace": f"{replicas.database.name}.outbox"}})
+    try:
+        yield
+    finally:
+        admin.command({"configureFailPoint": "failCommand", "mode": "off"})
+
+
 def test_the_other_replica_goes_on_after_a_stop_a_pause_and_a_kill(replicas):
     first, second = replicas.leader()
     token = replicas.lease["token"]
@@ -149,12 +166,18 @@ def test_the_other_replica_goes_on_after_a_stop_a_pause_and_a_kill(replicas):
     assert replicas.metric(second, "lease_takeovers_total") == 1
     assert replicas.metric(first, "lease_lost_total") == 1
 
-    # A holder that is killed, with work before it.
-    second.kill()
+    # A holder that is killed in mid-batch: audit has the entries, and nobody knows that.
+    with marks_lost(replicas):
+        delivered = len(replicas.appended) + 3
+        replicas.append(3)
+        await_true(lambda: replicas.logs.count_documents({"service": "order"}) == delivered, "the batch to arrive")
+        second.kill()
+    assert replicas.database.outbox.count_documents({"dispatched": False}) == 3
     replicas.append(3)
     await_true(lambda: replicas.holds(first), "the other one to take over")
     replicas.await_delivery()
     assert replicas.lease["token"] == token + 2
+    await_true(lambda: not replicas.database.outbox.find_one({"dispatched": False}), "everything to be marked")
 
     # A clean stop gives the lease back: nobody is robbed, whoever comes next.
     assert first.stop() == 0
@@ -173,9 +196,53 @@ def test_wall_clocks_that_jump_by_a_day_move_no_lease(replicas):
     for of_holder, of_other in ((DAY, -DAY), (-DAY, DAY)):
         clock[id(first)].set(of_holder)
         clock[id(second)].set(of_other)
-        replicas.renewals(6)  # More than a term.
+        # Whoever went by the wall clock would lose the lease, or take it, at once.
+        replicas.renewals(2)
         assert replicas.holds(first) and replicas.lease["token"] == token
         assert replicas.metric(first, "lease_lost_total") == 0
         assert replicas.metric(second, "lease_acquired_total") == 0
         replicas.append(1)
         replicas.await_delivery()
+
+
+def test_relay_and_lease_survive_a_database_that_is_killed(tmp_path):
+    mongod = Mongod().start()
+    replicas = Replicas(mongod.uri, tmp_path)
+    try:
+        replicas.start()
+        replicas.leader()
+        replicas.append(3)
+        replicas.await_delivery()
+        mongod.kill()
+        for replica in replicas.replicas:
+            replica.await_log("database disconnected")
+        mongod.start()
+        replicas.append(3)
+        replicas.await_delivery()
+        replicas.leader()
+        # Nobody had to be started again.
+        assert [replica.process.poll() for replica in replicas.replicas] == [None, None]
+    finally:
+        replicas.close()
+        mongod.close()
+
+
+@pytest.mark.long
+def test_relay_and_lease_survive_elections(tmp_path):
+    members = ReplicaSet().start()
+    replicas = Replicas(members.uri, tmp_path)
+    try:
+        replicas.start()
+        replicas.leader()
+        for change in (members.step_down, members.step_down, members.kill_primary):
+            token = replicas.lease["token"]
+            replicas.append(3)
+            change()
+            replicas.append(3)
+            replicas.await_delivery()
+            replicas.leader()
+            assert replicas.lease["token"] >= token
+        assert [replica.process.poll() for replica in replicas.replicas] == [None, None]
+    finally:
+        replicas.close()
+        members.close()

@@ -309,6 +309,34 @@ struct OutboxRelayTests {
     }
   }
 
+  // Goal: delivered documents, which stay for days, cost nothing. Method: the server's profiler tells each plan.
+  @Test("nothing that the relay does scans the collection")
+  func plans() async throws {
+    try await TestMongo.withDatabase("plans", migrations: [Self.migration]) { database async throws in
+      try await database.transaction { connection in
+        for seq in 1...Int64(OutboxStore.pageMax + 20) {
+          try Outbox.append(
+            [Harness.entry("A")], aggregate: "a\(seq % 30)", seq: seq, eventKey: "\(seq)", now: Harness.now,
+            in: connection)
+        }
+      }
+      let receiver = Receiver()
+      receiver.fail { $0.eventID == "test/7#0" ? Self.no : nil }
+      _ = try await database.run { try $0.command(["profile": 2]) }
+      try await Self.drain(Harness.relay(database, receiver), database)
+      _ = try await OutboxStore(database: database).backlog()
+      _ = try await database.run { try $0.command(["profile": 0]) }
+      let plans = try await database.run { connection in
+        try connection.find(
+          "system.profile", ["ns": .string("\(database.name).outbox"), "planSummary": ["$exists": true]]
+        ).map { try $0.string("planSummary") }
+      }
+      #expect(plans.count > 10)
+      let usual = ["IXSCAN", "IDHACK", "COUNT_SCAN"]
+      #expect(plans.filter { plan in !usual.contains { plan.hasPrefix($0) } } == [])
+    }
+  }
+
   private enum ObjectIDText {
     /// The first id of a second.
     static func hex(of time: Timestamp) -> String {
