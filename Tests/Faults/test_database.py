@@ -74,7 +74,8 @@ def own():
     """Six processes over a mongod that only they use."""
     mongod = Mongod()
     try:
-        deployment = Deployment(mongod.start().uri)
+        # Calls wait this long for the database to come back before they fail.
+        deployment = Deployment(mongod.start().uri, {"MONGO_SERVER_SELECTION_TIMEOUT_MS": "1000"})
         try:
             yield mongod, deployment.start()
         finally:

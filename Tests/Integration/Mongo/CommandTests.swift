@@ -66,6 +66,23 @@ struct CommandTests {
     }
   }
 
+  @Test("what the server would not store is not sent")
+  func limits() async throws {
+    try await TestMongo.withDatabase("limits") { database async throws in
+      var deep: BSONDocument = [:]
+      for _ in 0..<101 { deep = ["d": .document(deep)] }
+      let large = [UInt8](repeating: 7, count: 16 << 20)
+      for document: BSONDocument in [deep, ["x": .binary(large)], ["$set": 1], ["x": ["y": ["$gt": 1]]], ["a\u{0}": 1]] {
+        await #expect(throws: MongoFailure.self) { try await database.run { try $0.insertOne("things", document) } }
+        await #expect(throws: MongoFailure.self) {
+          try await database.run { try $0.replaceOne("things", ["_id": 1], document, upsert: true) }
+        }
+      }
+      let stored = try await database.run { try $0.count("things") }
+      #expect(stored == 0)
+    }
+  }
+
   @Test("a duplicate key names its index")
   func duplicateKey() async throws {
     try await TestMongo.withDatabase("duplicate", migrations: [.unique]) { database async throws in

@@ -43,6 +43,29 @@ struct ConnectionTests {
     }
   }
 
+  // Goal: the wallet's writer, which has one connection of its own, goes on. Method: as above, on a lane.
+  @Test("a lane whose connection falls silent goes on with another one, in the same session")
+  func silentLane() async throws {
+    try await Self.withProxy("lane") { mongo, proxy async throws in
+      let lane = try await mongo.database.lane()
+      try await lane.transaction { try $0.insertOne("things", ["_id": 1]) }
+      proxy.silence()
+      await #expect(throws: MongoFailure.timeout) {
+        try await Deadline.$current.withValue(.after(.milliseconds(100))) {
+          try await lane.transaction { try $0.insertOne("things", ["_id": 2]) }
+        }
+      }
+      let session = try await lane.transaction { connection in
+        try connection.insertOne("things", ["_id": 3])
+        return connection.sessionID
+      }
+      #expect(session == lane.sessionID)
+      let stored = try await lane.run { try $0.find("things", sort: ["_id": 1]).map { try $0.int64("_id") } }
+      #expect(stored == [1, 3])
+      await lane.close()
+    }
+  }
+
   @Test("a silent connection costs a call without a deadline the socket timeout, and it is made again")
   func silenceWithoutDeadline() async throws {
     try await Self.withProxy("patient", socketTimeout: .milliseconds(200)) { mongo, proxy async throws in
@@ -198,6 +221,26 @@ struct CancellationTests {
       try await TestMongo.await("the server to have ended it") {
         try await !Self.operations(mongo.appName).contains { try $0.document("command").has("sleep") }
       }
+    }
+  }
+
+  @Test("the server knows how long the caller waits")
+  func timeLimit() async throws {
+    try await TestMongo.withMongo("limit", migrations: [Self.things]) { mongo async throws in
+      let database = mongo.database
+      let task = Task {
+        try await Deadline.$current.withValue(.after(.seconds(30))) {
+          try await database.run { try $0.command(["sleep": 1, "millis": 20_000, "lock": "none"], database: "admin") }
+        }
+      }
+      try await TestMongo.await("the command to carry its limit") {
+        try await Self.operations(mongo.appName).contains { operation in
+          let command = try operation.document("command")
+          return try command.has("sleep") && (1...30_000).contains(command.int64("maxTimeMS"))
+        }
+      }
+      task.cancel()
+      await #expect(throws: CancellationError.self) { try await task.value }
     }
   }
 
