@@ -171,7 +171,7 @@ let suites: [Target] = [
   tests("SimulationTests", in: "Simulation/Suite", ["WalletSimulation"]),
   tests(
     "WalletTests", in: "Unit/Wallet",
-    ["Kernel", "WalletDomain", "WalletMemory", "WalletAPI", "Messages", "RPC", "Access", "Stubs"]),
+    ["Kernel", "WalletDomain", "WalletMemory", "WalletSimulation", "WalletAPI", "Messages", "RPC", "Access", "Stubs"]),
   tests("AuditTests", in: "Unit/Audit", ["Kernel", "AuditDomain"]),
   tests(
     "GatewayTests", in: "Unit/Gateway",

@@ -14,8 +14,8 @@ enum SimulatedRequest: Sendable {
     switch self {
     case .ensureWallet(let command): await Self.send(command, to: queue, onArrival) { $0.id.rawValue }
     case .deposit(let command): await Self.send(command, to: queue, onArrival) { $0.row.id.rawValue }
-    case .lock(let command): await Self.send(command, to: queue, onArrival) { "\($0.number) \($0.amount) \($0.state)" }
-    case .release(let command): await Self.send(command, to: queue, onArrival) { "\($0.number) \($0.amount) \($0.state)" }
+    case .lock(let command): await Self.send(command, to: queue, onArrival) { "\($0)" }
+    case .release(let command): await Self.send(command, to: queue, onArrival) { "\($0)" }
     case .settle(let command): await Self.send(command, to: queue, onArrival) { $0.text }
     }
   }
