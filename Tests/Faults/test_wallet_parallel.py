@@ -1,6 +1,7 @@
 """Many callers at once want the same money, or the same posting."""
 
 import collections
+import functools
 
 import grpc
 import pytest
@@ -25,26 +26,36 @@ def clients(wallets):
     return [wallets.client(wallets.port(number % 2)) for number in range(10)]
 
 
-def all_at_once(clients, requests):
-    """Sends every request at the same time, and again with the same key while the outcome is open.
+def all_at_once(starts):
+    """Makes every call at the same time, and again with the same key while its outcome is open.
 
-    Returns an answer or a code for each, in order.
+    `starts` are functions that begin a call; returns an answer or a code for each, in order.
     """
-    results = [None] * len(requests)
-    todo = range(len(requests))
+    results = [None] * len(starts)
+    todo = range(len(starts))
     for _ in range(20):
-        calls = [(n, clients[n % len(clients)].future(*requests[n], timeout=30)) for n in todo]
+        calls = [(number, starts[number]()) for number in todo]
         todo = []
-        for n, call in calls:
+        for number, call in calls:
             try:
-                results[n] = call.result()
+                results[number] = call.result()
             except grpc.RpcError as error:
-                results[n] = error_code(error)
+                results[number] = error_code(error)
                 if error.code() in OPEN:
-                    todo.append(n)
+                    todo.append(number)
         if not todo:
             return results
     raise AssertionError(f"{len(todo)} calls had no definite answer: {collections.Counter(results[n] for n in todo)}")
+
+
+def settlements_at_once(clients, fields):
+    return all_at_once([
+        functools.partial(clients[number % len(clients)].future, "SettleOrderFunds", one, timeout=30)
+        for number, one in enumerate(fields)])
+
+
+def counts(results):
+    return collections.Counter(result if isinstance(result, str) else "OK" for result in results)
 
 
 def funded(client, paise):
@@ -58,11 +69,9 @@ def funded(client, paise):
 def test_of_parallel_debits_exactly_those_succeed_that_can_be_funded(wallets, clients, callers):
     k = callers * 3 // 10
     owner = funded(clients[0], k * 7 + 6)
-    requests = [
-        ("SettleOrderFunds", settlement(new_id(), owner=owner, commission=4, margin=3)) for _ in range(callers)]
-    results = all_at_once(clients, requests)
-    counts = collections.Counter(result if isinstance(result, str) else "OK" for result in results)
-    assert counts == {"OK": k, "INSUFFICIENT_FUNDS": callers - k}
+    results = settlements_at_once(
+        clients, [settlement(new_id(), owner=owner, commission=4, margin=3) for _ in range(callers)])
+    assert counts(results) == {"OK": k, "INSUFFICIENT_FUNDS": callers - k}
     wallet = wallets.database.wallets.find_one({"ownerUserId": as_object_id(owner)})
     assert (wallet["availablePaise"], wallet["version"]) == (6, k + 1)
     lowest = min(
@@ -75,8 +84,7 @@ def test_simultaneous_calls_with_one_key_are_one_posting_and_one_answer(wallets,
     owner = funded(clients[0], 1_000)
     for _ in range(10):
         order = new_id()
-        twin = ("SettleOrderFunds", settlement(order, owner=owner, commission=4, margin=3))
-        results = all_at_once(clients, [twin] * 20)
+        results = settlements_at_once(clients, [settlement(order, owner=owner, commission=4, margin=3)] * 20)
         assert len({answer_text(result) for result in results}) == 1
         assert [result.replayed for result in results].count(False) == 1
         rows = list(wallets.database.transactions.find({"postingId": f"order-settle:{order}:1"}))
@@ -86,10 +94,10 @@ def test_simultaneous_calls_with_one_key_are_one_posting_and_one_answer(wallets,
 def test_a_twin_that_differs_is_refused_and_harms_nobody(wallets, clients):
     owner = funded(clients[0], 1_000)
     order = new_id()
-    same = ("SettleOrderFunds", settlement(order, owner=owner, commission=4, margin=3))
-    other = ("SettleOrderFunds", settlement(order, owner=owner, commission=3, margin=4))
-    bystanders = [("SettleOrderFunds", settlement(new_id(), owner=owner, commission=1)) for _ in range(20)]
-    results = all_at_once(clients, [*bystanders[:10], same, other, same, other, *bystanders[10:]])
+    same = settlement(order, owner=owner, commission=4, margin=3)
+    other = settlement(order, owner=owner, commission=3, margin=4)
+    bystanders = [settlement(new_id(), owner=owner, commission=1) for _ in range(20)]
+    results = settlements_at_once(clients, [*bystanders[:10], same, other, same, other, *bystanders[10:]])
     twins = results[10:14]
     assert all(not isinstance(result, str) for result in results[:10] + results[14:]), results
     # Whichever came first is the posting; the other kind is a mismatch.

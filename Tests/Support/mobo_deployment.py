@@ -209,10 +209,12 @@ class Deployment:
     def database(self, service):
         return self.mongo[self.database_name(service)]
 
-    def start(self):
-        for service in self.services.values():
+    def start(self, *names):
+        """All services, or only these."""
+        started = [service for name, service in self.services.items() if not names or name in names]
+        for service in started:
             service.start(wait=False)
-        for service in self.services.values():
+        for service in started:
             service.await_log("listening")
             service.await_ready()
         return self
