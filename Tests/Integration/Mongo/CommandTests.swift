@@ -72,7 +72,10 @@ struct CommandTests {
       var deep: BSONDocument = [:]
       for _ in 0..<101 { deep = ["d": .document(deep)] }
       let large = [UInt8](repeating: 7, count: 16 << 20)
-      for document: BSONDocument in [deep, ["x": .binary(large)], ["$set": 1], ["x": ["y": ["$gt": 1]]], ["a\u{0}": 1]] {
+      let refused: [BSONDocument] = [
+        deep, ["x": .binary(large)], ["$set": 1], ["x": ["y": ["$gt": 1]]], ["a\u{0}": 1],
+      ]
+      for document in refused {
         await #expect(throws: MongoFailure.self) { try await database.run { try $0.insertOne("things", document) } }
         await #expect(throws: MongoFailure.self) {
           try await database.run { try $0.replaceOne("things", ["_id": 1], document, upsert: true) }
