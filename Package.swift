@@ -165,7 +165,8 @@ let suites: [Target] = [
   .target(name: "WalletMemory", dependencies: ["Kernel", "WalletDomain"], path: "Tests/Support/WalletMemory"),
   // Everything that can go wrong around the books, decided by a seed: for tests, and as a command for long runs.
   .target(
-    name: "WalletSimulation", dependencies: ["Kernel", "WalletDomain", "WalletMemory"], path: "Tests/Simulation/Wallet"),
+    name: "WalletSimulation", dependencies: ["Kernel", "WalletDomain", "WalletMemory"],
+    path: "Tests/Simulation/Wallet"),
   .executableTarget(
     name: "wallet-simulation", dependencies: ["WalletSimulation", argumentParser], path: "Tests/Simulation/Runner"),
   tests("SimulationTests", in: "Simulation/Suite", ["WalletSimulation"]),

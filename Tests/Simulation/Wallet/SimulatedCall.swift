@@ -84,6 +84,7 @@ final class SimulatedCall: Sendable {
 
 extension SimulatedCall: CustomStringConvertible {
   var description: String {
-    "\(operation). \(isMisuse ? "misuse: " : "")\(request) at \(process == 0 ? "A" : "B") -> \(answer?.description ?? "nothing yet")"
+    let outcome = answer?.description ?? "nothing yet"
+    return "\(operation). \(isMisuse ? "misuse: " : "")\(request) at \(process == 0 ? "A" : "B") -> \(outcome)"
   }
 }
