@@ -205,6 +205,7 @@ def test_wall_clocks_that_jump_by_a_day_move_no_lease(replicas):
         replicas.await_delivery()
 
 
+@pytest.mark.long
 def test_relay_and_lease_survive_a_database_that_is_killed(tmp_path):
     mongod = Mongod().start()
     replicas = Replicas(mongod.uri, tmp_path)
