@@ -65,7 +65,7 @@ let libraries: [Target] = [
   shared("RPC", ["Kernel", "Messages", "HTTP2", "Transport", "CZlib", nioCore, nioPosix, log]),
   shared("Stubs", ["Kernel", "Messages", "RPC"]),
   shared("Introspection", ["Kernel", "Messages", "Transport", "RPC", "Stubs"]),
-  shared("Mongo", ["Kernel", "CMongoc", log]),
+  shared("Mongo", ["Kernel", "CMongoc", crypto, log]),
   shared("Reliability", ["Kernel", "Mongo", "Messages", "RPC", "Stubs", crypto, log]),
   shared("Config", ["Kernel"]),
   shared("Signals", []),

@@ -126,7 +126,8 @@ extension Keys {
       mongoDatabase.description, mongoPoolMax.description, mongoPoolMin.description,
       mongoServerSelectionTimeout.description, mongoSocketTimeout.description, mongoConnectTimeout.description,
       mongoWaitQueueTimeout.description, mongoHeartbeat.description, mongoFamily.description,
-      databaseRetryAttempts.description, databaseRetryBase.description, autoMigrate.description,
+      migrationURI.description, adminURI.description, databaseRetryAttempts.description, databaseRetryBase.description,
+      autoMigrate.description,
       pageSizeDefault.description, pageSizeMax.description, exportRowsMax.description, reportTimeZone.description,
       rateLimitMultiplier.description,
     ] + connectionKeys + identityKeys + orderKeys + moneyKeys

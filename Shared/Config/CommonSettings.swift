@@ -132,8 +132,11 @@ public struct TLSSettings: Sendable {
 
 /// The way to the service's own database.
 public struct MongoSettings: Sendable {
-  /// May hold a password: never printed.
+  /// May hold a password: never printed; so may the next two.
   public let uri: String
+  /// Nil where the schema is changed by the same user.
+  public let migrationURI: String?
+  public let adminURI: String?
   public let database: String
   public let poolMax: Int
   public let poolMin: Int
@@ -150,6 +153,8 @@ public struct MongoSettings: Sendable {
 
   public init(_ keys: inout ConfigurationReader) {
     uri = keys[Keys.mongoURI]
+    migrationURI = keys[Keys.migrationURI]
+    adminURI = keys[Keys.adminURI]
     database = keys[Keys.mongoDatabase]
     poolMax = keys[Keys.mongoPoolMax]
     poolMin = keys[Keys.mongoPoolMin]

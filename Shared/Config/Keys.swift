@@ -62,12 +62,14 @@ public enum Keys {
   public static let mongoURI = ConfigurationKey<String>.text(
     "MONGODB_URI",
     .dependent { $0.environment == .production ? nil : "mongodb://127.0.0.1:27017/?replicaSet=rs0" },
-    services: databases, redaction: .userInfo
-  ) { text in
-    if ValueText.isPlaceholder(text) { return "is still a placeholder" }
-    let isURI = text.hasPrefix("mongodb://") || text.hasPrefix("mongodb+srv://")
-    return isURI ? nil : "must begin with mongodb:// or mongodb+srv://"
-  }
+    services: databases, redaction: .userInfo, check: uriProblem)
+  /// What the `migrate` subcommands and AUTO_MIGRATE connect with where access is controlled: a user that may change
+  /// the schema, which the service itself may not.
+  public static let migrationURI = ConfigurationKey<String?>.optionalText(
+    "MIGRATE_MONGODB_URI", services: databases, redaction: .userInfo, check: uriProblem)
+  /// What `migrate users` connects with: a user that may create users.
+  public static let adminURI = ConfigurationKey<String?>.optionalText(
+    "MONGODB_ADMIN_URI", services: databases, redaction: .userInfo, check: uriProblem)
   public static let mongoDatabase = ConfigurationKey<String>.text(
     "MONGODB_DBNAME", .dependent { "mobo_\($0.service.rawValue)" }, services: databases
   ) { text in
@@ -108,6 +110,12 @@ public enum Keys {
     "AUTO_MIGRATE", .dependent { $0.environment == .production ? "false" : "true" }, services: databases)
 
   static let databases = Set(ServiceName.allCases.filter(\.hasDatabase))
+
+  private static func uriProblem(_ text: String) -> String? {
+    if ValueText.isPlaceholder(text) { return "is still a placeholder" }
+    let isURI = text.hasPrefix("mongodb://") || text.hasPrefix("mongodb+srv://")
+    return isURI ? nil : "must begin with mongodb:// or mongodb+srv://"
+  }
 
   private static func target(_ name: String, of service: ServiceName) -> ConfigurationKey<String> {
     .text(name, .text("127.0.0.1:\(service.grpcPortDefault)"), check: ValueText.targetProblem)

@@ -22,6 +22,7 @@ extension CommandError {
   private static let writeConflictCode: Int32 = 112
   private static let validationCode: Int32 = 121
   private static let maxTimeExpiredCode: Int32 = 50
+  private static let queryPlanKilledCode: Int32 = 175
 
   /// True for errors of sockets, of finding a server, and of the pool: the server has not judged the command.
   var isNetwork: Bool {
@@ -40,6 +41,8 @@ extension CommandError {
     case Self.maxTimeExpiredCode: return .maxTimeExpired
     default: break
     }
+    // An index was dropped under a running query, which takes another one when it is sent again.
+    if code == Self.queryPlanKilledCode { return .transientTransaction("code \(code): \(message)") }
     if Self.notPrimaryCodes.contains(code) { return .notPrimary(message) }
     if Self.networkCodes.contains(code) { return .network(message) }
     if labels.contains(Self.transientTransaction) { return .transientTransaction("code \(code): \(message)") }

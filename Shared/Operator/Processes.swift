@@ -8,6 +8,26 @@ let databaseServices = ["identity", "campaign", "wallet", "order", "audit"]
 ///
 /// - Returns: the exit code of the service.
 func runService(_ service: String, _ arguments: [String], configurationFolder: String) throws -> Int32 {
+  let process = try process(of: service, arguments, configurationFolder)
+  try process.run()
+  process.waitUntilExit()
+  return process.terminationStatus
+}
+
+/// The same, with what the service says on its standard output.
+func outputOfService(
+  _ service: String, _ arguments: [String], configurationFolder: String
+) throws -> (code: Int32, output: String) {
+  let process = try process(of: service, arguments, configurationFolder)
+  let pipe = Pipe()
+  process.standardOutput = pipe
+  try process.run()
+  let output = pipe.fileHandleForReading.readDataToEndOfFile()
+  process.waitUntilExit()
+  return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+}
+
+private func process(of service: String, _ arguments: [String], _ configurationFolder: String) throws -> Process {
   let folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
   let executable = folder.appendingPathComponent(service)
   guard FileManager.default.isExecutableFile(atPath: executable.path) else {
@@ -22,9 +42,7 @@ func runService(_ service: String, _ arguments: [String], configurationFolder: S
   process.executableURL = executable
   process.arguments = arguments
   process.environment = environment
-  try process.run()
-  process.waitUntilExit()
-  return process.terminationStatus
+  return process
 }
 
 /// Which services a command is about, and where their configuration lies.
@@ -41,10 +59,13 @@ struct ServiceSelection: ParsableArguments {
     }
   }
 
+  var names: [String] { service.isEmpty ? databaseServices : service }
+
   /// Runs the command in every selected service, one after the other; stops at the first failure with its code.
   func runEach(_ arguments: [String]) throws {
-    for name in service.isEmpty ? databaseServices : service {
+    for name in names {
       print("\(name):")
+      fflush(nil)  // Before what the service itself prints.
       let code = try runService(name, arguments, configurationFolder: configuration)
       guard code == 0 else { throw ExitCode(code) }
     }

@@ -9,6 +9,8 @@ final class HealthState: Sendable {
   private struct State {
     var isStarted = false
     var isDraining = false
+    /// Looked at before the start, and again and again after it.
+    var isSchemaCurrent = true
     /// Services that the process needs and that are not known to work.
     var missing: Set<ServiceName> = []
   }
@@ -41,6 +43,12 @@ final class HealthState: Sendable {
   /// Everything is up, the schema is the expected one.
   func started() {
     state.withLock { $0.isStarted = true }
+    tell()
+  }
+
+  /// Whether the schema of the database is still the expected one.
+  func schema(isCurrent: Bool) {
+    state.withLock { $0.isSchemaCurrent = isCurrent }
     tell()
   }
 
@@ -77,10 +85,11 @@ final class HealthState: Sendable {
 
   /// Why the process should get no traffic; empty when it is ready.
   var reasonsNotReady: [String] {
-    let (isStarted, isDraining) = state.withLock { ($0.isStarted, $0.isDraining) }
+    let state = state.withLock { $0 }
     var reasons: [String] = []
-    if !isStarted { reasons.append("starting") }
-    if isDraining { reasons.append("draining") }
+    if !state.isStarted { reasons.append("starting") }
+    if !state.isSchemaCurrent { reasons.append("another schema") }
+    if state.isDraining { reasons.append("draining") }
     if !isDatabaseConnected { reasons.append("database \(databaseState?.rawValue ?? "")") }
     return reasons
   }

@@ -17,21 +17,6 @@ struct Invocation: Sendable {
   let overrides: [String: String]
 }
 
-/// One `migrate` subcommand.
-struct MigrationRequest: Sendable {
-  enum Kind: Sendable {
-    case status
-    case up
-    case down(to: String)
-  }
-
-  let kind: Kind
-  /// Up to and including this id; nil means all.
-  var upTo: String?
-  /// Only say what would be done.
-  var isDryRun = false
-}
-
 /// A command that says what it asks for, so that parsing is apart from doing.
 protocol InvocableCommand: ParsableCommand {
   func invocation() throws -> Invocation
@@ -84,58 +69,6 @@ struct Overrides: ParsableArguments {
       values[String(setting[..<mark])] = String(setting[setting.index(after: mark)...])
     }
     return values
-  }
-}
-
-struct MigrateCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "migrate", abstract: "Show or change the schema of the service's own database.",
-    subcommands: [Status.self, Plan.self, Up.self, Down.self])
-
-  struct Status: InvocableCommand {
-    static let configuration = CommandConfiguration(abstract: "What is applied and what is pending.")
-    @OptionGroup var overrides: Overrides
-
-    func invocation() throws -> Invocation {
-      Invocation(action: .migrate(MigrationRequest(kind: .status)), overrides: try overrides.byKey())
-    }
-  }
-
-  struct Plan: InvocableCommand {
-    static let configuration = CommandConfiguration(abstract: "The commands that `up` would run.")
-    @Option(help: ArgumentHelp("Stop after this migration.", valueName: "ID")) var to: String?
-    @OptionGroup var overrides: Overrides
-
-    func invocation() throws -> Invocation {
-      let request = MigrationRequest(kind: .up, upTo: to, isDryRun: true)
-      return Invocation(action: .migrate(request), overrides: try overrides.byKey())
-    }
-  }
-
-  struct Up: InvocableCommand {
-    static let configuration = CommandConfiguration(abstract: "Apply what is pending.")
-    @Option(help: ArgumentHelp("Stop after this migration.", valueName: "ID")) var to: String?
-    @Flag(help: "Only print the commands.") var dryRun = false
-    @OptionGroup var overrides: Overrides
-
-    func invocation() throws -> Invocation {
-      let request = MigrationRequest(kind: .up, upTo: to, isDryRun: dryRun)
-      return Invocation(action: .migrate(request), overrides: try overrides.byKey())
-    }
-  }
-
-  struct Down: InvocableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Undo, newest first, what was applied after a migration. Documents stay.")
-    @Option(help: ArgumentHelp("The migration to go back to; an empty id undoes all.", valueName: "ID"))
-    var to: String
-    @Flag(help: "Only print the commands.") var dryRun = false
-    @OptionGroup var overrides: Overrides
-
-    func invocation() throws -> Invocation {
-      let request = MigrationRequest(kind: .down(to: to), isDryRun: dryRun)
-      return Invocation(action: .migrate(request), overrides: try overrides.byKey())
-    }
   }
 }
 

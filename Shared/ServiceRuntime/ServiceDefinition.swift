@@ -19,6 +19,10 @@ public protocol ServiceDefinition: Sendable {
   /// In order of application. Empty for a service without a database.
   var migrations: [Migration] { get }
 
+  /// Collections of the database in which nothing is ever changed or removed: the service's database user may only
+  /// read them and add to them.
+  var appendOnlyCollections: Set<String> { get }
+
   /// Writes the service's own part of a seed profile (DOMAIN 13); applying it again changes nothing.
   func seed(_ profile: SeedProfile, _ host: ServiceHost<Settings>) async throws
 
@@ -28,6 +32,8 @@ public protocol ServiceDefinition: Sendable {
 
 extension ServiceDefinition {
   public var migrations: [Migration] { [] }
+
+  public var appendOnlyCollections: Set<String> { [] }
 
   public func seed(_ profile: SeedProfile, _ host: ServiceHost<Settings>) async throws {}
 }

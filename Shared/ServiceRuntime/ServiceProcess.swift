@@ -16,6 +16,13 @@ public enum ProcessExit: Int32, Sendable {
   case success = 0
   /// A probe found its condition false.
   case probeFailed = 1
+  // What `migrate` found, for scripts.
+  case migrationPending = 10
+  case migrationChanged = 11
+  case schemaDrifted = 12
+  case migrationLocked = 13
+  /// What the database holds does not fit what was to be done.
+  case migrationRefused = 14
   case usage = 64
   /// What the process needs is missing or unsuitable: its database, its schema, its ports.
   case unavailable = 69

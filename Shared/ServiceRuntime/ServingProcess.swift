@@ -78,11 +78,11 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     let database = try await openDatabase()
     let host = ServiceHost(configured, database: database?.client, clock: clock, logger: logger)
     do {
-      if let database, let settings = common.mongo {
-        try await database.prepareSchema(autoMigrate: settings.autoMigrate)
+      if let database {
+        try await database.prepareSchema()
         if common.seedProfile != .none { try await definition.seed(common.seedProfile, host) }
       }
-      return try await listen(try await definition.assemble(host), host)
+      return try await listen(try await definition.assemble(host), host, database?.runner)
     } catch {
       await host.channels.close()
       await database?.client.close()
@@ -119,7 +119,7 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
   }
 
   private func listen(
-    _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>
+    _ assembly: ServiceAssembly, _ host: ServiceHost<Definition.Settings>, _ schema: MigrationRunner?
   ) async throws -> Running {
     let common = configured.common
     let statuses = HealthStatuses()
@@ -157,6 +157,10 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
 
     var tasks = backgroundTasks(of: assembly, host)
     if let watch = certificateWatch { tasks.append(watch) }
+    if let schema {
+      let watch = SchemaWatch(runner: schema, told: { health.schema(isCurrent: $0) }, logger: logger)
+      tasks.append(.init("schema") { try await watch.run() })
+    }
     for need in health.needs {
       let watch = DependencyWatch(host.channel(to: need))
       tasks.append(.init("health of \(need)") { try await watch.run { health.dependency(need, works: $0) } })

@@ -19,6 +19,7 @@ struct AuditDefinition: ServiceDefinition {
   static let name = ServiceName.audit.rawValue
 
   let migrations = AuditMigrations.all
+  let appendOnlyCollections = AuditMigrations.appendOnlyCollections
 
   func assemble(_ host: ServiceHost<NoSettings>) async throws -> ServiceAssembly {
     let store = MongoAuditStore(host.mongo)

@@ -23,7 +23,7 @@ public struct MongoIdentityStore: IdentityStore {
       case .username(let username):
         try Self.lineage(
           [
-            "username": .string(username.rawValue), "deletedAt": .null,
+            "username": Self.indexed(username.rawValue), "deletedAt": .null,
             "roles": ["$in": .strings(Role.allCases.filter(\.isPrivileged).map(\.rawValue))],
           ], connection)
       }
@@ -69,11 +69,18 @@ public struct MongoIdentityStore: IdentityStore {
     var places: [BSONValue] = [
       ["_id": .id(user.id)], ["mobile": .string(user.mobile.rawValue), "deletedAt": .null],
     ]
-    if let username = user.username { places.append(["username": .string(username.rawValue), "deletedAt": .null]) }
+    if let username = user.username {
+      places.append(["username": Self.indexed(username.rawValue), "deletedAt": .null])
+    }
     if let code = user.mediatorCode { places.append(["mediatorCode": .string(code.rawValue)]) }
     if let code = user.brandCode { places.append(["brandCode": .string(code.rawValue)]) }
     let filter: BSONDocument = ["$or": .array(places)]
     return try await database.run { try $0.findOne(Collections.users, filter, projection: ["_id": 1]) != nil }
+  }
+
+  /// A partial index on `$type` serves a query only if it says so itself.
+  private static func indexed(_ text: String) -> BSONValue {
+    ["$eq": .string(text), "$type": "string"]
   }
 
   // MARK: Reading in one go

@@ -1,132 +1,138 @@
 import Kernel
 
-extension MigrationStep {
-  /// Server errors for an index of the same name, or the same keys, in another form.
-  private static let indexConflictCodes: Set<Int32> = [85, 86]
-  private static let collectionExistsCode: Int32 = 48
-  private static let indexNotFoundCodes: Set<Int32> = [26, 27]
+/// What a step needs to know while it is applied or undone.
+struct StepScope {
+  let connection: MongoConnection
+  /// Throws once the runner has lost its lease: asked between any two commands.
+  let check: () throws -> Void
+  /// The indexes of the touched collections as they were before the migration went up, by qualified name.
+  let before: [String: IndexSpec]
+}
 
-  func applyUp(_ connection: MongoConnection) throws {
+extension MigrationStep {
+  func applyUp(_ scope: StepScope) throws {
+    let connection = scope.connection
     switch self {
-    case .createCollection(let name): try Self.createCollection(name, connection)
-    case .createIndexes(let specs): for spec in specs { try Self.create(spec, connection) }
-    case .dropIndexes(let specs): for spec in specs { try Self.drop(spec, connection) }
-    case .rebuildIndex(let old, let new): try Self.rebuild(old, as: new, connection)
-    case .setValidator(let collection, let validator, _): try Self.validate(collection, validator, connection)
+    case .createCollection(let name): try connection.createCollection(name)
+    case .createIndexes(let specs):
+      for spec in specs {
+        try scope.check()
+        try connection.createIndex(spec)
+      }
+    case .dropIndexes(let specs):
+      for spec in specs {
+        try scope.check()
+        try connection.dropIndex(spec)
+      }
+    case .rebuildIndex(let old, let new, let queries):
+      try IndexRebuild(from: old, to: new, queries: queries, scope).run()
+    case .setValidator(let collection, let validator, _): try connection.setValidator(collection, validator)
+    case .backfill: preconditionFailure("a backfill is run by BackfillRun")
     }
   }
 
-  /// `existing` are the qualified names of indexes that were there before the migration went up: they stay.
-  func applyDown(_ connection: MongoConnection, existing: Set<String>) throws {
+  /// Indexes that were there before the migration went up stay, or become again what they were.
+  func applyDown(_ scope: StepScope) throws {
+    let connection = scope.connection
     switch self {
     case .createCollection: break
     case .createIndexes(let specs):
-      for spec in specs.reversed() where !existing.contains(spec.qualifiedName) { try Self.drop(spec, connection) }
+      for spec in specs.reversed() where scope.before[spec.qualifiedName] == nil {
+        try scope.check()
+        try connection.dropIndex(spec)
+      }
     case .dropIndexes(let specs):
-      for spec in specs where existing.contains(spec.qualifiedName) { try Self.create(spec, connection) }
-    case .rebuildIndex(let old, let new): try Self.rebuild(new, as: old, connection)
-    case .setValidator(let collection, _, let previous): try Self.validate(collection, previous, connection)
+      for spec in specs {
+        try scope.check()
+        if let former = scope.before[spec.qualifiedName] { try connection.createIndex(former) }
+      }
+    case .rebuildIndex(let old, let new, _):
+      guard let former = scope.before[old.qualifiedName] else { return try connection.dropIndex(new) }
+      try IndexRebuild(from: new, to: former, queries: [], scope).run()
+    case .setValidator(let collection, _, let previous): try connection.setValidator(collection, previous)
+    case .backfill: preconditionFailure("a backfill is run by BackfillRun")
     }
-  }
-
-  /// The collections whose indexes the step touches.
-  var collections: Set<String> {
-    switch self {
-    case .createCollection(let name), .setValidator(let name, _, _): [name]
-    case .createIndexes(let specs), .dropIndexes(let specs): Set(specs.map(\.collection))
-    case .rebuildIndex(let old, let new): [old.collection, new.collection]
-    }
-  }
-
-  static func createCollection(_ name: String, _ connection: MongoConnection) throws {
-    do {
-      try connection.run(["create": .string(name)], about: name, .write)
-    } catch MongoFailure.other(collectionExistsCode, _) {
-      // Idempotent.
-    }
-  }
-
-  static func create(_ spec: IndexSpec, _ connection: MongoConnection) throws {
-    do {
-      try connection.run(
-        ["createIndexes": .string(spec.collection), "indexes": [.document(spec.document)]], about: spec.collection,
-        .write, isTimed: false)
-    } catch MongoFailure.other(let code, let message) where indexConflictCodes.contains(code) {
-      throw MigrationFailure.indexConflict(spec.qualifiedName, message)
-    }
-  }
-
-  private static func drop(_ spec: IndexSpec, _ connection: MongoConnection) throws {
-    do {
-      try connection.run(
-        ["dropIndexes": .string(spec.collection), "index": .string(spec.name)], about: spec.collection, .write)
-    } catch MongoFailure.other(let code, _) where indexNotFoundCodes.contains(code) {
-      // Idempotent.
-    }
-  }
-
-  private static func rebuild(_ old: IndexSpec, as new: IndexSpec, _ connection: MongoConnection) throws {
-    do {
-      try create(new, connection)
-    } catch MigrationFailure.indexConflict {
-      try drop(old, connection)
-      try create(new, connection)
-      return
-    }
-    if old.name != new.name { try drop(old, connection) }
-  }
-
-  private static func validate(
-    _ collection: String, _ validator: BSONDocument?, _ connection: MongoConnection
-  ) throws {
-    try connection.run(
-      ["collMod": .string(collection), "validator": .document(validator ?? [:])], about: collection, .write)
   }
 }
 
-extension MongoConnection {
-  private static let namespaceNotFoundCode: Int32 = 26
+/// Replaces one index by another while the queries of both go on being served. May be repeated from any point.
+///
+/// The server builds an index beside everything else, but it neither keeps two indexes of one name nor renames one. So
+/// a new one of the same name, or one that only differs in what the server does not tell apart, takes a detour over a
+/// bridge: an index on the same fields and `_id`, which serves the same queries.
+struct IndexRebuild {
+  private let old: IndexSpec
+  private let new: IndexSpec
+  private let queries: [IndexQuery]
+  private let scope: StepScope
+  private let connection: MongoConnection
 
-  /// The names of a collection's indexes; none for a collection that does not exist.
-  public func indexNames(_ collection: String) throws(MongoFailure) -> [String] {
+  init(from old: IndexSpec, to new: IndexSpec, queries: [IndexQuery], _ scope: StepScope) {
+    self.old = old
+    self.new = new
+    self.queries = queries
+    self.scope = scope
+    connection = scope.connection
+  }
+
+  func run() throws {
+    if let bridge = Self.bridge(from: old, to: new) {
+      try over(bridge)
+    } else {
+      try replace(old, by: new, queries)
+    }
+  }
+
+  /// Nil where old and new can stand side by side.
+  static func bridge(from old: IndexSpec, to new: IndexSpec) -> IndexSpec? {
+    guard old.name == new.name || old.signature == new.signature else { return nil }
+    return IndexSpec(
+      new.collection, old.keys.appending("_id", 1), name: "\(new.name)__bridge", partialFilter: old.partialFilter)
+  }
+
+  /// Build, see it used, drop.
+  private func replace(_ old: IndexSpec, by new: IndexSpec, _ queries: [IndexQuery]) throws {
+    try scope.check()
+    try connection.createIndex(new)
+    try scope.check()
+    try connection.hideIndex(old, true)
     do {
-      let reply = try run(["listIndexes": .string(collection)], about: collection, .none)
-      var names: [String] = []
-      for index in try reply.document("cursor").documents("firstBatch") { names.append(try index.string("name")) }
-      return names
-    } catch MongoFailure.other(Self.namespaceNotFoundCode, _) {
-      return []
+      try verify(new, queries)
+    } catch {
+      try connection.hideIndex(old, false)
+      throw error
     }
+    try scope.check()
+    try connection.dropIndex(old)
   }
 
-  /// Values that `index` would refuse, at most ten of them. Array elements count one by one, as in the index.
-  func duplicates(against index: IndexSpec) throws -> DuplicateReport? {
-    let fields = try index.keys.fields().map(\.key)
-    var pipeline: [BSONDocument] = []
-    if let filter = index.partialFilter { pipeline.append(["$match": .document(filter)]) }
-    for path in Set(fields.flatMap(Self.prefixes)).sorted() {
-      pipeline.append(["$unwind": ["path": .string("$" + path), "preserveNullAndEmptyArrays": true]])
+  private func over(_ bridge: IndexSpec) throws {
+    let placed = try connection.indexes(new.collection).first { try $0.string("name") == new.name }
+    if placed.map({ !new.differences(from: $0).isEmpty }) ?? true {
+      try replace(old, by: bridge, [])
+      try scope.check()
+      do {
+        try connection.createIndex(new)
+      } catch let failure as MongoFailure {
+        // Values that the new one refuses: back to what was there.
+        if case .duplicateKey = failure { try replace(bridge, by: old, []) }
+        throw failure
+      }
     }
-    let key = BSONDocument(
-      fields.enumerated().map { ("k\($0.offset)", ["$ifNull": [.string("$" + $0.element), .null]]) })
-    // First per document, because one document may repeat a value in an array.
-    pipeline.append(["$group": ["_id": ["key": .document(key), "document": "$_id"]]])
-    pipeline.append(["$group": ["_id": "$_id.key", "count": ["$sum": 1]]])
-    pipeline.append(["$match": ["count": ["$gt": 1]]])
-    pipeline.append(["$limit": 10])
-    let found = try aggregate(index.collection, pipeline, options: ["allowDiskUse": true])
-    guard !found.isEmpty else { return nil }
-    let samples = try found.map { row in
-      let values = try row.document("_id")
-      let named = try fields.enumerated().map { ($0.element, try values.value("k\($0.offset)") ?? .null) }
-      return DuplicateReport.Sample(key: BSONDocument(named), count: try row.int64("count"))
-    }
-    return DuplicateReport(index: index, samples: samples)
+    try replace(bridge, by: new, queries)
   }
 
-  /// `a.b.c` → `a`, `a.b`, `a.b.c`.
-  private static func prefixes(_ path: String) -> [String] {
-    let parts = path.split(separator: ".")
-    return (1...max(1, parts.count)).map { parts.prefix($0).joined(separator: ".") }
+  private func verify(_ index: IndexSpec, _ queries: [IndexQuery]) throws {
+    let walk = IndexQuery(index.partialFilter ?? [:], sort: index.keys)
+    for query in queries.isEmpty ? [walk] : queries {
+      let used = try connection.indexesUsed(index.collection, query)
+      guard used.contains(index.name) else {
+        throw MigrationFailure.indexNotUsed(index.qualifiedName, by: query.text)
+      }
+    }
   }
+}
+
+extension IndexQuery {
+  var text: String { "find(\(filter.json))" + (sort.map { ".sort(\($0.json))" } ?? "") }
 }

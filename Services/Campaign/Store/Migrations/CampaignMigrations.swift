@@ -4,7 +4,7 @@ public import Mongo
 public enum CampaignMigrations {
   public static let all: [Migration] = [
     campaignsIndexes, assignmentsIndexes, dealsIndexes, slotReservationsIndexes, technicalCollections,
-    heldReservations, leases,
+    heldReservations, leases, orderVersions, validators,
   ]
 
   /// The collection and its indexes. Going back drops the indexes and keeps the documents.

@@ -4,7 +4,7 @@ import Mongo
 public enum IdentityMigrations {
   public static let all: [Migration] = [
     usersIndexes, roleDocumentsIndexes, invitesIndexes, suspensionsIndexes, connectionsIndexes, sessionsIndexes,
-    systemConfigsIndexes, technicalCollections, leases,
+    systemConfigsIndexes, technicalCollections, leases, validators,
   ]
 
   /// Shorthand of the partial filters: live documents only.

@@ -3,7 +3,7 @@ public import Mongo
 /// The schema of `mobo_wallet`, oldest change first. An applied migration is never edited: a change is a new one.
 public enum WalletMigrations {
   public static let all: [Migration] = [
-    walletsIndexes, transactionsIndexes, holdsIndexes, payoutsIndexes, technicalCollections, leases,
+    walletsIndexes, transactionsIndexes, holdsIndexes, payoutsIndexes, technicalCollections, leases, validators,
   ]
 
   /// Collections are created with their indexes, so that no transaction ever has to.
