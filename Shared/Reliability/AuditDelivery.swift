@@ -5,6 +5,9 @@ import RPC
 import Stubs
 
 /// Delivers audit messages by the audit service's AppendAudit, which stores each event id once.
+///
+/// Events have no receiver yet: nobody keeps a stream open, and whoever does later fetches what it missed (DOMAIN
+/// 11.1). So they count as delivered, to nobody. A message of any other topic is refused, and parked by the relay.
 public struct AuditDelivery: Sendable {
   /// The proto's `max_items`.
   private static let entriesMax = 500
@@ -20,7 +23,7 @@ public struct AuditDelivery: Sendable {
   public func deliver(_ messages: [OutboxMessage]) async throws {
     var entries: [AuditV1.AuditEntry] = []
     var bytes = 0
-    for message in messages {
+    for message in messages where !DomainEvent.isTopic(message.topic) {
       let size = message.payload.bytes.count
       if entries.count == Self.entriesMax || (!entries.isEmpty && bytes + size > Self.bytesMax) {
         try await send(entries)

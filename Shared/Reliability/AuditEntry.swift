@@ -81,7 +81,7 @@ extension AuditEntry {
 
 extension AuditValue {
   /// Sorted by name, so that equal metadata has equal bytes.
-  fileprivate static func document(_ fields: [String: AuditValue]) throws(MongoFailure) -> BSONDocument {
+  static func document(_ fields: [String: AuditValue]) throws(MongoFailure) -> BSONDocument {
     var members: [(String, BSONValue)] = []
     for (name, value) in fields.sorted(by: { $0.key < $1.key }) { members.append((name, try value.bson())) }
     return try BSONDocument(userFields: members)

@@ -26,19 +26,21 @@ public enum Outbox {
     ]),
   ]
 
-  /// Appends the entries of one change. Call it inside the transaction of that change.
+  /// Appends the entries and events of one change. Call it inside the transaction of that change.
   ///
   /// Messages of one aggregate are delivered by ascending `seq`, its version. Event ids derive from `eventKey` and the
   /// entry's place, so that the change's repetition is recognised at the receiver: the key names the change within the
   /// service, for good.
   public static func append(
-    _ entries: [AuditEntry], aggregate: String, seq: Int64, eventKey: String, now: Timestamp,
-    in connection: MongoConnection
+    _ entries: [AuditEntry], events: [DomainEvent] = [], aggregate: String, seq: Int64, eventKey: String,
+    now: Timestamp, in connection: MongoConnection
   ) throws {
-    guard !entries.isEmpty else { return }
+    guard !entries.isEmpty || !events.isEmpty else { return }
     let key = eventKey.unicodeScalars.count <= eventKeyMax ? eventKey : digest(eventKey)
-    let messages = try entries.enumerated().map { index, entry in
-      OutboxMessage(eventID: "\(key)#\(index)", topic: auditTopic, payload: try entry.payload()).document
+    let contents =
+      try entries.map { (auditTopic, try $0.payload()) } + events.map { ($0.topic, try $0.document()) }
+    let messages = contents.enumerated().map { index, content in
+      OutboxMessage(eventID: "\(key)#\(index)", topic: content.0, payload: content.1).document
     }
     try connection.insertOne(
       collection,
