@@ -228,7 +228,12 @@ struct WalletMongoTests {
       let documents = try await mongo.database.run {
         try $0.find("outbox", ["aggregate": "wallet"], sort: ["seq": -1], limit: 1)
       }
-      let entry = try #require(try documents.first?.documents("messages").first?.document("payload"))
+      let messages = try #require(try documents.first?.documents("messages"))
+      #expect(try messages.map { try $0.string("topic") } == Array(repeating: "audit", count: 4) + ["wallets.changed"])
+      let audience = try messages[4].document("payload").document("audience")
+      let owners = [Fixture.owner, Fixture.buyer, Fixture.mediator].map(\.rawValue)
+      #expect(try audience.strings("userIds") == owners, "the platform is nobody who listens")
+      let entry = try messages[0].document("payload")
       #expect(try entry.string("action") == "WALLET_DEBIT" && entry.string("entityType") == "Wallet")
       #expect(try entry.document("metadata").int64("amountPaise") == 10_250)
       #expect(try entry.document("metadata").string("type") == "order_settlement_debit")
@@ -236,7 +241,10 @@ struct WalletMongoTests {
   }
 
   private func auditMessages(_ database: MongoDatabase) async throws -> Int {
-    try await database.run { try $0.find("outbox").map { try $0.documents("messages").count }.reduce(0, +) }
+    try await database.run { connection in
+      try connection.find("outbox").flatMap { try $0.documents("messages") }
+        .filter { try $0.string("topic") == "audit" }.count
+    }
   }
 
   /// Until the server shows such a command of the application under way.

@@ -81,7 +81,9 @@ struct WalletStoreFixture: Sendable {
     }
     let needs = LedgerNeeds(orders: Set((0..<orders).map(Self.order)))
     let holds = try await ledger.load(needs, at: clock.now()).holds.values
-    return Books(wallets: wallets, rows: rows, holds: Array(holds))
+    let open = try await reader.payouts(
+      PayoutFilter(), try PageRequest(size: 200, cursor: "", includeTotal: false, filters: []))
+    return Books(wallets: wallets, rows: rows, holds: Array(holds), payouts: open.items)
   }
 }
 

@@ -100,4 +100,9 @@ public struct BankDetails: Hashable, Sendable {
     self.bankName = bankName
     self.holderName = holderName
   }
+
+  /// Money can be sent there: no field is blank.
+  public var isComplete: Bool {
+    [accountNumber, ifsc, bankName, holderName].allSatisfy { !$0.trimmed.isEmpty }
+  }
 }

@@ -23,19 +23,13 @@ extension WalletService {
   }
 }
 
-extension WalletV1.DepositResponse {
+extension WalletV1.DepositResponse: ReplayableResponse {
   fileprivate init(_ answer: Deposit.Answer, replayed: Bool = false) {
     self.init(
       wallet: WalletV1.Wallet(answer.wallet), transaction: WalletV1.Transaction(answer.row), replayed: replayed)
   }
 
   fileprivate init(_ outcome: Outcome<Deposit.Answer>) throws {
-    switch outcome {
-    case .applied(let answer): self.init(answer)
-    case .replayed(let answer): self.init(answer, replayed: true)
-    case .stored(let bytes):
-      try self.init(serialized: bytes)
-      replayed = true
-    }
+    self = try Self.answering(outcome) { Self($0, replayed: $1) }
   }
 }

@@ -25,7 +25,7 @@ extension WalletService {
   }
 
   /// Somebody else's wallet is refused, after it was found to exist.
-  private func checkScope(of filter: TransactionFilter, for caller: Principal) async throws {
+  func checkScope(of filter: TransactionFilter, for caller: Principal) async throws {
     var asked: [Wallet?] = []
     if let owner = filter.owner, owner != caller.userID { asked.append(try await store.wallet(of: owner)) }
     if let id = filter.wallet { asked.append(try await store.wallet(id)) }
@@ -39,7 +39,7 @@ extension WalletService {
 }
 
 extension TransactionFilter {
-  fileprivate init(_ request: WalletV1.ListTransactionsRequest) throws {
+  init(_ request: WalletV1.ListTransactionsRequest) throws {
     self.init(
       owner: try request.ownerUserId.map { try UserID($0, path: "ownerUserId") },
       wallet: try request.walletId.map { try WalletID($0, path: "walletId") },

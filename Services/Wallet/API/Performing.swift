@@ -16,6 +16,36 @@ extension WalletService {
     case .stored: throw Failure(.internalError, "a stored response for a command without a request id")
     }
   }
+
+  /// Performs the command of a user's request, which its id recognises, and makes the response.
+  func perform<Command: LedgerCommand, Request: RequestIdentified, Response: ReplayableResponse>(
+    _ command: Command, _ request: Request, _ context: CallContext,
+    _ response: @escaping @Sendable (_ answer: Command.Answer, _ replayed: Bool) -> Response
+  ) async throws -> Response {
+    let record = try context.record(of: request) { (answer: Command.Answer) in response(answer, false) }
+    return try .answering(try await queue.perform(command, for: record), response)
+  }
+}
+
+/// A response that says whether it was given before.
+protocol ReplayableResponse: Message {
+  var replayed: Bool { get set }
+}
+
+extension ReplayableResponse {
+  /// What a command came to, as its caller is told.
+  static func answering<Answer>(
+    _ outcome: Outcome<Answer>, _ response: (_ answer: Answer, _ replayed: Bool) -> Self
+  ) throws -> Self {
+    switch outcome {
+    case .applied(let answer): return response(answer, false)
+    case .replayed(let answer): return response(answer, true)
+    case .stored(let bytes):
+      var stored = try Self(serialized: bytes)
+      stored.replayed = true
+      return stored
+    }
+  }
 }
 
 extension CallContext {

@@ -11,15 +11,20 @@ public struct WalletService: WalletServiceHandlers, WalletInternalServiceHandler
   let directory: any PartyDirectory
   let limits: WalletLimits
   let pageLimits: PageLimits
+  /// Rows of one export.
+  let exportRowsMax: Int
+  let clock: any WallClock
 
   public init(
     queue: PostingQueue, store: any WalletStore, directory: any PartyDirectory, limits: WalletLimits,
-    pageLimits: PageLimits
+    pageLimits: PageLimits, exportRowsMax: Int, clock: any WallClock
   ) {
     self.queue = queue
     self.store = store
     self.directory = directory
     self.limits = limits
     self.pageLimits = pageLimits
+    self.exportRowsMax = exportRowsMax
+    self.clock = clock
   }
 }

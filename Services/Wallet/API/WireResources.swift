@@ -20,6 +20,30 @@ extension WalletV1.Hold {
   }
 }
 
+extension WalletV1.Payout {
+  init(_ payout: Payout) {
+    self.init(
+      id: payout.id.rawValue, beneficiaryUserId: payout.beneficiary.rawValue, walletId: payout.walletID.rawValue,
+      amountPaise: payout.amount.paise, currency: "INR", status: .init(domain: payout.status),
+      provider: payout.provider, providerRef: payout.providerRef,
+      destination: payout.destination.map { WalletV1.PayoutDestination($0) }, failureCode: payout.failureCode,
+      failureMessage: payout.failureMessage, requestedAt: payout.requestedAt.message,
+      processedAt: payout.processedAt?.message, version: payout.version)
+  }
+}
+
+extension WalletV1.PayoutDestination {
+  fileprivate init(_ destination: PayoutDestination) {
+    switch destination {
+    case .upi(let id): self.init(upiId: id)
+    case .bank(let bank):
+      self.init(
+        bank: WalletV1.PayoutBankAccount(
+          accountNumber: bank.maskedNumber, ifsc: bank.ifsc, bankName: bank.bankName, holderName: bank.holderName))
+    }
+  }
+}
+
 extension WalletV1.Transaction {
   init(_ row: LedgerRow) {
     let entry = row.walletEntry

@@ -36,7 +36,8 @@ struct WalletDefinition: ServiceDefinition {
       queue: PostingQueue(store: ledger, clock: host.clock, limits: host.settings.limits),
       store: MongoWalletStore(host.mongo),
       directory: RemotePartyDirectory(IdentityInternalServiceClient(host.channel(to: .identity))),
-      limits: host.settings.limits, pageLimits: host.common.pageLimits)
+      limits: host.settings.limits, pageLimits: host.common.pageLimits, exportRowsMax: host.settings.exportRowsMax,
+      clock: host.clock)
     return ServiceAssembly(services: [WalletServiceBinding(service), WalletInternalServiceBinding(service)])
   }
 }

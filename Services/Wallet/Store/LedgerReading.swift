@@ -44,9 +44,11 @@ struct LedgerReading {
   /// `batches` was read before: whatever is committed while the rest is read makes it old, and a commit fail.
   private func ledger(after batches: Int64) throws -> Ledger {
     let holds = try holds()
+    let postings = try postings()
+    let payouts = try payouts()
     return Ledger(
-      batchesCommitted: batches, wallets: try wallets(with: holds), holds: holds, postings: try postings(),
-      voided: try voided(), requests: try requests())
+      batchesCommitted: batches, wallets: try wallets(with: holds, postings, payouts), holds: holds,
+      postings: postings, voided: try voided(), requests: try requests(), payouts: payouts)
   }
 
   private func holds() throws -> [Hold] {
@@ -54,11 +56,18 @@ struct LedgerReading {
     return try connection.find(Collections.holds, ["orderId": ["$in": .ids(needs.orders)]]).map(HoldDocument.hold)
   }
 
-  private func wallets(with holds: [Hold]) throws -> [Wallet] {
+  /// Whoever the loaded holds, settlements and payouts concern is loaded as well: commands name only their numbers.
+  private func wallets(
+    with holds: [Hold], _ postings: [KnownPosting], _ payouts: [Payout]
+  ) throws -> [Wallet] {
     var owners = needs.owners
     for terms in holds.filter(\.isOpen).compactMap(\.terms) {
       owners.formUnion([terms.owner, terms.buyer, terms.mediator])
     }
+    for posting in postings where posting.settlement.map(needs.settlements.contains) == true {
+      owners.formUnion(posting.fingerprint.orderParts?.parties ?? [])
+    }
+    owners.formUnion(payouts.lazy.filter { needs.payouts.contains($0.id) }.map(\.beneficiary))
     guard !owners.isEmpty else { return [] }
     return try connection.find(Collections.wallets, ["ownerUserId": ["$in": .ids(owners)], "deletedAt": .null])
       .map(WalletDocument.wallet)
@@ -66,26 +75,37 @@ struct LedgerReading {
 
   /// First legs tell which postings exist; the other legs are read for those only, that is, for repeats.
   private func postings() throws -> [KnownPosting] {
-    guard !needs.postings.isEmpty else { return [] }
+    let keys = needs.postings.union(try settlementKeys())
+    guard !keys.isEmpty else { return [] }
     let first = try connection.find(
-      Collections.transactions, ["idempotencyKey": ["$in": .strings(needs.postings.map(\.firstRowKey))]]
+      Collections.transactions, ["idempotencyKey": ["$in": .strings(keys.map(\.firstRowKey))]]
     ).map(TransactionDocument.row)
     return try first.map { row in
       guard let fingerprint = row.fingerprint else {
         throw MongoFailure.malformedDocument("the first leg of a posting has no `fingerprint`")
       }
-      // `$` follows `#`: the range holds the keys that continue the posting's. A reference with a `#` of its own may
-      // fall into it, so the posting is named as well.
-      let legs = try connection.find(
-        Collections.transactions,
-        [
-          "idempotencyKey": ["$gt": .string("\(row.posting.text)#"), "$lt": .string("\(row.posting.text)$")],
-          "postingId": .string(row.posting.text),
-        ]
-      ).map(TransactionDocument.row)
+      let legs = try connection.find(Collections.transactions, TransactionDocument.legs(of: row.posting))
+        .map(TransactionDocument.row)
       return KnownPosting(
         key: row.posting, fingerprint: Fingerprint(stored: fingerprint), rows: legs.sorted { $0.number < $1.number })
     }
+  }
+
+  /// A settlement's key depends on how many of its tries were refused, which only the ledger knows.
+  private func settlementKeys() throws -> Set<PostingKey> {
+    guard !needs.settlements.isEmpty else { return [] }
+    let found = try connection.find(
+      Collections.transactions,
+      [
+        "orderId": ["$in": .ids(Set(needs.settlements.map(\.order))), "$type": "objectId"],
+        "type": .string(TransactionType.orderSettlementDebit.rawValue),
+      ], projection: ["orderId": 1, "settlementSeq": 1, "postingId": 1])
+    var keys: Set<PostingKey> = []
+    for row in found {
+      let number = SettlementNumber(order: try row.id("orderId"), seq: try row.int32("settlementSeq"))
+      if needs.settlements.contains(number) { keys.insert(PostingKey(stored: try row.string("postingId"))) }
+    }
+    return keys
   }
 
   private func voided() throws -> [VoidedPosting] {

@@ -23,10 +23,12 @@ struct LedgerWriting {
     guard try connection.updateOne(Collections.writer, filter, update).matched == 1 else { throw Lost.race }
     try writeWallets()
     try writeHolds()
+    try writePayouts()
     try insert(Collections.transactions, batch.rows.map(TransactionDocument.document))
+    try reverse()
     try insert(Collections.voidedPostings, batch.voided.map(VoidedPostingDocument.document))
     try storeRequests()
-    try appendAudits()
+    try appendMessages()
   }
 
   /// For a batch that may have been committed: it is there as a whole or not at all, so one of its documents answers.
@@ -41,14 +43,41 @@ struct LedgerWriting {
     if let voided = batch.voided.first {
       return try connection.findOne(Collections.voidedPostings, ["key": .string(voided.key.text)]) != nil
     }
-    guard let hold = batch.newHolds.first else { return false }
+    if let hold = batch.newHolds.first {
+      return try connection.findOne(
+        Collections.holds, ["orderId": .id(hold.number.order), "seq": .int32(hold.number.seq)]) != nil
+    }
+    // And states without money: the first writer of a version stays its only one.
+    if let payout = batch.newPayouts.first ?? batch.updatedPayouts.first?.payout {
+      let mine: BSONDocument = [
+        "_id": .id(payout.id), "version": ["$gte": .int64(payout.version)], "updatedAt": .datetime(payout.updatedAt),
+      ]
+      return try connection.findOne(Collections.payouts, mine, projection: ["_id": 1]) != nil
+    }
+    guard let wallet = batch.updatedWallets.first?.wallet else { return false }
     return try connection.findOne(
-      Collections.holds, ["orderId": .id(hold.number.order), "seq": .int32(hold.number.seq)]) != nil
+      Collections.wallets, ["_id": .id(wallet.id), "deletedAt": .optional(wallet.closedAt)], projection: ["_id": 1])
+      != nil
   }
 
+  /// Closes before it opens: an owner has at most one live wallet at any moment.
   private func writeWallets() throws {
-    try insert(Collections.wallets, batch.openedWallets.map(WalletDocument.document))
     try update(Collections.wallets, batch.updatedWallets.map(WalletDocument.update))
+    try insert(Collections.wallets, batch.openedWallets.map(WalletDocument.document))
+  }
+
+  private func writePayouts() throws {
+    try update(Collections.payouts, batch.updatedPayouts.map(PayoutDocument.update))
+    try insert(Collections.payouts, batch.newPayouts.map(PayoutDocument.document))
+  }
+
+  /// The rows of a posting are one range of the key's index.
+  private func reverse() throws {
+    guard !batch.reversals.isEmpty else { return }
+    let matched = try connection.update(
+      Collections.transactions, batch.reversals.map { TransactionDocument.reversing($0.posting, at: batch.at) }
+    ).matched
+    guard matched == batch.reversals.reduce(0, { $0 + $1.rows }) else { throw Lost.race }
   }
 
   /// Closes before it opens: an order has at most one open hold at any moment.

@@ -66,7 +66,7 @@ public final class MongoLedgerStore: LedgerStore {
       default: throw failure
       }
     }
-    if !batch.audits.isEmpty { wakeOutbox() }
+    if batch.hasMessages { wakeOutbox() }
     return .committed
   }
 
@@ -84,7 +84,7 @@ public final class MongoLedgerStore: LedgerStore {
       // Somebody has gone on since. The batch is all there or not at all.
       return try LedgerWriting(batch, connection).isThere() ? .committed : .notCommitted
     }
-    if case .committed = outcome, !batch.audits.isEmpty { wakeOutbox() }
+    if case .committed = outcome, batch.hasMessages { wakeOutbox() }
     return outcome
   }
 }

@@ -4,7 +4,7 @@ public import WalletDomain
 
 /// The committed books, for readers.
 public struct MongoWalletStore: WalletStore {
-  private let database: MongoDatabase
+  let database: MongoDatabase
   /// Joined under load.
   private let walletsByOwner: DocumentLoader
   private let walletsByID: DocumentLoader
@@ -29,15 +29,7 @@ public struct MongoWalletStore: WalletStore {
       guard let matching = try Self.query(filter, connection) else {
         return Page(items: [], next: nil, total: page.includeTotal ? 0 : nil)
       }
-      var rows = try TransactionPage(matching, page).rows(connection)
-      let hasMore = rows.count > page.size
-      rows.removeLast(hasMore ? rows.count - page.size : 0)
-      let total =
-        page.includeTotal
-        ? try connection.count(Collections.transactions, matching, limit: PageLimits.totalMax) : nil
-      return Page(
-        items: rows, next: hasMore ? rows.last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) } : nil,
-        total: total)
+      return try DatedPage.transactions.page(matching, page, connection)
     }
   }
 
@@ -58,12 +50,16 @@ public struct MongoWalletStore: WalletStore {
     } else {
       query.appendIfPresent("type", filter.type.map { .string($0.rawValue) })
     }
-    var span: BSONDocument = [:]
-    span.appendIfPresent("$gte", filter.from.map { .datetime($0) })
-    span.appendIfPresent("$lt", filter.to.map { .datetime($0) })
-    if !span.isEmpty { query.append("createdAt", .document(span)) }
+    query.appendIfPresent("createdAt", span(from: filter.from, to: filter.to))
     if !filter.includesMemo { query.append("memo", false) }
     return query
+  }
+
+  static func span(from: Timestamp?, to: Timestamp?) -> BSONValue? {
+    var span: BSONDocument = [:]
+    span.appendIfPresent("$gte", from.map { .datetime($0) })
+    span.appendIfPresent("$lt", to.map { .datetime($0) })
+    return span.isEmpty ? nil : .document(span)
   }
 
   /// The owner's wallets, closed ones too; nil when the filters exclude each other.

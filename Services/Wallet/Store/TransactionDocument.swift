@@ -35,6 +35,22 @@ enum TransactionDocument {
     return document
   }
 
+  /// All rows of the posting, as one range of the index of keys; counts only those that stand.
+  static func reversing(_ posting: PostingKey, at now: Timestamp) -> UpdateStatement {
+    UpdateStatement(
+      legs(of: posting).appending("status", .string(TransactionStatus.completed.rawValue)),
+      ["$set": ["status": .string(TransactionStatus.reversed.rawValue), "updatedAt": .datetime(now)]], multi: true)
+  }
+
+  /// `$` follows `#`: the range holds the keys that continue the posting's. A reference with a `#` of its own may fall
+  /// into it, so the posting is named as well.
+  static func legs(of posting: PostingKey) -> BSONDocument {
+    [
+      "idempotencyKey": ["$gt": .string("\(posting.text)#"), "$lt": .string("\(posting.text)$")],
+      "postingId": .string(posting.text),
+    ]
+  }
+
   static func row(_ document: BSONDocument) throws -> LedgerRow {
     let posting = PostingKey(stored: try document.string("postingId"))
     // In bytes: a reference may end in a character that makes one with the `#` behind it.
@@ -51,7 +67,7 @@ enum TransactionDocument {
       }
     let leg = Leg(
       try document.choice("direction"), try document.money("amountPaise"), place, as: try document.choice("type"),
-      links: try links(document), metadata: try metadata(document))
+      links: try links(document), metadata: try metadata(document), isRecord: try document.bool("memo"))
     return LedgerRow(
       id: try document.id("_id"), posting: posting, number: number,
       fingerprint: try document.optionalString("fingerprint"), account: account,

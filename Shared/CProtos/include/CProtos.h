@@ -476,6 +476,33 @@ static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__transacti
 static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__hold__descriptor(void) {
   return &mobo__wallet__v1__hold__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__payout_destination__descriptor(void) {
+  return &mobo__wallet__v1__payout_destination__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__payout_bank_account__descriptor(void) {
+  return &mobo__wallet__v1__payout_bank_account__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__payout__descriptor(void) {
+  return &mobo__wallet__v1__payout__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__brand_ledger_entry__descriptor(void) {
+  return &mobo__wallet__v1__brand_ledger_entry__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__wallet_totals__descriptor(void) {
+  return &mobo__wallet__v1__wallet_totals__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__payout_totals__descriptor(void) {
+  return &mobo__wallet__v1__payout_totals__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__ledger_finding__descriptor(void) {
+  return &mobo__wallet__v1__ledger_finding__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__invariant_result__descriptor(void) {
+  return &mobo__wallet__v1__invariant_result__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__reconcile_report__descriptor(void) {
+  return &mobo__wallet__v1__reconcile_report__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *mobo_mobo__gateway__v1__get_me_request__descriptor(void) {
   return &mobo__gateway__v1__get_me_request__descriptor;
 }
@@ -511,6 +538,18 @@ static inline const ProtobufCMessageDescriptor *mobo_mobo__identity__v1__get_lin
 }
 static inline const ProtobufCMessageDescriptor *mobo_mobo__identity__v1__get_lineage_response__descriptor(void) {
   return &mobo__identity__v1__get_lineage_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__identity__v1__are_connected_request__descriptor(void) {
+  return &mobo__identity__v1__are_connected_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__identity__v1__are_connected_response__descriptor(void) {
+  return &mobo__identity__v1__are_connected_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__identity__v1__get_payout_destination_request__descriptor(void) {
+  return &mobo__identity__v1__get_payout_destination_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__identity__v1__get_payout_destination_response__descriptor(void) {
+  return &mobo__identity__v1__get_payout_destination_response__descriptor;
 }
 static inline const ProtobufCMessageDescriptor *mobo_mobo__order__v1__order_item__descriptor(void) {
   return &mobo__order__v1__order_item__descriptor;
@@ -587,6 +626,102 @@ static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__deposit_r
 static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__deposit_response__descriptor(void) {
   return &mobo__wallet__v1__deposit_response__descriptor;
 }
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__get_balance_at_request__descriptor(void) {
+  return &mobo__wallet__v1__get_balance_at_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__get_balance_at_response__descriptor(void) {
+  return &mobo__wallet__v1__get_balance_at_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__pay_agency_request__descriptor(void) {
+  return &mobo__wallet__v1__pay_agency_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__pay_agency_response__descriptor(void) {
+  return &mobo__wallet__v1__pay_agency_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__list_brand_ledger_request__descriptor(void) {
+  return &mobo__wallet__v1__list_brand_ledger_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__list_brand_ledger_response__descriptor(void) {
+  return &mobo__wallet__v1__list_brand_ledger_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__request_payout_request__descriptor(void) {
+  return &mobo__wallet__v1__request_payout_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__request_payout_response__descriptor(void) {
+  return &mobo__wallet__v1__request_payout_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__cancel_payout_request__descriptor(void) {
+  return &mobo__wallet__v1__cancel_payout_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__cancel_payout_response__descriptor(void) {
+  return &mobo__wallet__v1__cancel_payout_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__start_payout_request__descriptor(void) {
+  return &mobo__wallet__v1__start_payout_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__start_payout_response__descriptor(void) {
+  return &mobo__wallet__v1__start_payout_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__complete_payout_request__descriptor(void) {
+  return &mobo__wallet__v1__complete_payout_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__complete_payout_response__descriptor(void) {
+  return &mobo__wallet__v1__complete_payout_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__fail_payout_request__descriptor(void) {
+  return &mobo__wallet__v1__fail_payout_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__fail_payout_response__descriptor(void) {
+  return &mobo__wallet__v1__fail_payout_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__record_manual_payout_request__descriptor(void) {
+  return &mobo__wallet__v1__record_manual_payout_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__record_manual_payout_response__descriptor(void) {
+  return &mobo__wallet__v1__record_manual_payout_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__record_agency_payout_request__descriptor(void) {
+  return &mobo__wallet__v1__record_agency_payout_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__record_agency_payout_response__descriptor(void) {
+  return &mobo__wallet__v1__record_agency_payout_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__delete_payout_request__descriptor(void) {
+  return &mobo__wallet__v1__delete_payout_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__delete_payout_response__descriptor(void) {
+  return &mobo__wallet__v1__delete_payout_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__list_payouts_request__descriptor(void) {
+  return &mobo__wallet__v1__list_payouts_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__list_payouts_response__descriptor(void) {
+  return &mobo__wallet__v1__list_payouts_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__delete_wallet_request__descriptor(void) {
+  return &mobo__wallet__v1__delete_wallet_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__delete_wallet_response__descriptor(void) {
+  return &mobo__wallet__v1__delete_wallet_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__export_ledger_request__descriptor(void) {
+  return &mobo__wallet__v1__export_ledger_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__export_ledger_response__descriptor(void) {
+  return &mobo__wallet__v1__export_ledger_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__get_wallet_stats_request__descriptor(void) {
+  return &mobo__wallet__v1__get_wallet_stats_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__get_wallet_stats_response__descriptor(void) {
+  return &mobo__wallet__v1__get_wallet_stats_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__reconcile_request__descriptor(void) {
+  return &mobo__wallet__v1__reconcile_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__reconcile_response__descriptor(void) {
+  return &mobo__wallet__v1__reconcile_response__descriptor;
+}
 static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__ensure_wallet_request__descriptor(void) {
   return &mobo__wallet__v1__ensure_wallet_request__descriptor;
 }
@@ -610,6 +745,24 @@ static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__settle_or
 }
 static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__settle_order_funds_response__descriptor(void) {
   return &mobo__wallet__v1__settle_order_funds_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__unsettle_order_funds_request__descriptor(void) {
+  return &mobo__wallet__v1__unsettle_order_funds_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__unsettle_order_funds_response__descriptor(void) {
+  return &mobo__wallet__v1__unsettle_order_funds_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__close_wallet_request__descriptor(void) {
+  return &mobo__wallet__v1__close_wallet_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__close_wallet_response__descriptor(void) {
+  return &mobo__wallet__v1__close_wallet_response__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__reconcile_books_request__descriptor(void) {
+  return &mobo__wallet__v1__reconcile_books_request__descriptor;
+}
+static inline const ProtobufCMessageDescriptor *mobo_mobo__wallet__v1__reconcile_books_response__descriptor(void) {
+  return &mobo__wallet__v1__reconcile_books_response__descriptor;
 }
 
 #endif

@@ -169,3 +169,79 @@ extension IdentityV1.GetLineageResponse {
     writer.endObject()
   }
 }
+
+extension IdentityV1.AreConnectedRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("brandUserId", "brand_user_id", &brandUserId)
+    try reader.read("agencyUserId", "agency_user_id", &agencyUserId)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("brandUserId", brandUserId)
+    writer.field("agencyUserId", agencyUserId)
+    writer.endObject()
+  }
+}
+
+extension IdentityV1.AreConnectedResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("connected", "connected", &connected)
+    try reader.read("brand", "brand", &brand)
+    try reader.read("agency", "agency", &agency)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("connected", connected)
+    writer.field("brand", brand)
+    writer.field("agency", agency)
+    writer.endObject()
+  }
+}
+
+extension IdentityV1.GetPayoutDestinationRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("userId", "user_id", &userId)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("userId", userId)
+    writer.endObject()
+  }
+}
+
+extension IdentityV1.GetPayoutDestinationResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("beneficiary", "beneficiary", &beneficiary)
+    try reader.read("upstreamActive", "upstream_active", &upstreamActive)
+    try reader.read("kycStatus", "kyc_status", &kycStatus)
+    try reader.read("agencyCode", "agency_code", &agencyCode)
+    try reader.read("upiId", "upi_id", &upiId)
+    try reader.read("bankDetails", "bank_details", &bankDetails)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("beneficiary", beneficiary)
+    writer.field("upstreamActive", upstreamActive)
+    writer.field("kycStatus", kycStatus)
+    writer.field("agencyCode", agencyCode)
+    writer.field("upiId", upiId)
+    writer.field("bankDetails", bankDetails)
+    writer.endObject()
+  }
+}

@@ -77,3 +77,33 @@ extension IdentityV1.GetLineageResponse {
     rules.message("agency", &agency)
   }
 }
+
+extension IdentityV1.AreConnectedRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("brandUserId", &brandUserId, TextRules(required: true, format: .objectID))
+    rules.text("agencyUserId", &agencyUserId, TextRules(required: true, format: .objectID))
+  }
+}
+
+extension IdentityV1.AreConnectedResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("brand", &brand)
+    rules.message("agency", &agency)
+  }
+}
+
+extension IdentityV1.GetPayoutDestinationRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("userId", &userId, TextRules(required: true, format: .objectID))
+  }
+}
+
+extension IdentityV1.GetPayoutDestinationResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("beneficiary", &beneficiary)
+    rules.choice("kycStatus", kycStatus)
+    rules.text("agencyCode", &agencyCode)
+    rules.text("upiId", &upiId)
+    rules.message("bankDetails", &bankDetails)
+  }
+}

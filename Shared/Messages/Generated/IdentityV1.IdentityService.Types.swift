@@ -131,4 +131,73 @@ extension IdentityV1 {
       self.agency = agency
     }
   }
+
+  public struct AreConnectedRequest: Message {
+    public var brandUserId: String
+    public var agencyUserId: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(brandUserId: "") }
+
+    public init(brandUserId: String = "", agencyUserId: String = "") {
+      self.brandUserId = brandUserId
+      self.agencyUserId = agencyUserId
+    }
+  }
+
+  public struct AreConnectedResponse: Message {
+    public var connected: Bool
+    /// Absent when the id is no brand's.
+    public var brand: IdentityV1.Party?
+    /// Absent when the id is no agency's.
+    public var agency: IdentityV1.Party?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(connected: false) }
+
+    public init(connected: Bool = false, brand: IdentityV1.Party? = nil, agency: IdentityV1.Party? = nil) {
+      self.connected = connected
+      self.brand = brand
+      self.agency = agency
+    }
+  }
+
+  public struct GetPayoutDestinationRequest: Message {
+    public var userId: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(userId: "") }
+
+    public init(userId: String = "") {
+      self.userId = userId
+    }
+  }
+
+  public struct GetPayoutDestinationResponse: Message {
+    public var beneficiary: IdentityV1.Party?
+    /// False when the mediator or the agency above is missing or not active.
+    public var upstreamActive: Bool
+    public var kycStatus: IdentityV1.KycStatus
+    /// Of the agency above, or the agency's own.
+    public var agencyCode: String?
+    public var upiId: String?
+    /// Complete, with the account number masked; else absent.
+    public var bankDetails: IdentityV1.BankDetails?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(beneficiary: nil) }
+
+    public init(
+      beneficiary: IdentityV1.Party? = nil, upstreamActive: Bool = false,
+      kycStatus: IdentityV1.KycStatus = IdentityV1.KycStatus(), agencyCode: String? = nil, upiId: String? = nil,
+      bankDetails: IdentityV1.BankDetails? = nil
+    ) {
+      self.beneficiary = beneficiary
+      self.upstreamActive = upstreamActive
+      self.kycStatus = kycStatus
+      self.agencyCode = agencyCode
+      self.upiId = upiId
+      self.bankDetails = bankDetails
+    }
+  }
 }

@@ -402,3 +402,178 @@ extension IdentityV1.GetLineageResponse: WireMessage {
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
+
+extension IdentityV1.AreConnectedRequest: WireMessage {
+  typealias CStruct = Mobo__Identity__V1__AreConnectedRequest
+
+  public static var fullName: String { "mobo.identity.v1.AreConnectedRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__identity__v1__are_connected_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    brandUserId = try c.pointee.brand_user_id.string("brandUserId")
+    agencyUserId = try c.pointee.agency_user_id.string("agencyUserId")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.brand_user_id = arena.binary(brandUserId)
+    c.pointee.agency_user_id = arena.binary(agencyUserId)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension IdentityV1.AreConnectedResponse: WireMessage {
+  typealias CStruct = Mobo__Identity__V1__AreConnectedResponse
+
+  public static var fullName: String { "mobo.identity.v1.AreConnectedResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__identity__v1__are_connected_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    connected = c.pointee.connected != 0
+    if c.pointee._brand_case.rawValue == 2 {
+      brand = try WireRead.message(c.pointee.brand)
+    } else {
+      brand = nil
+    }
+    if c.pointee._agency_case.rawValue == 3 {
+      agency = try WireRead.message(c.pointee.agency)
+    } else {
+      agency = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.connected = connected ? 1 : 0
+    if let brand {
+      c.pointee._brand_case = .init(rawValue: 2)
+      c.pointee.brand = arena.message(brand)
+    }
+    if let agency {
+      c.pointee._agency_case = .init(rawValue: 3)
+      c.pointee.agency = arena.message(agency)
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension IdentityV1.GetPayoutDestinationRequest: WireMessage {
+  typealias CStruct = Mobo__Identity__V1__GetPayoutDestinationRequest
+
+  public static var fullName: String { "mobo.identity.v1.GetPayoutDestinationRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__identity__v1__get_payout_destination_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    userId = try c.pointee.user_id.string("userId")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    c.pointee.user_id = arena.binary(userId)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension IdentityV1.GetPayoutDestinationResponse: WireMessage {
+  typealias CStruct = Mobo__Identity__V1__GetPayoutDestinationResponse
+
+  public static var fullName: String { "mobo.identity.v1.GetPayoutDestinationResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__identity__v1__get_payout_destination_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    beneficiary = try WireRead.message(c.pointee.beneficiary)
+    upstreamActive = c.pointee.upstream_active != 0
+    kycStatus = WireRead.enumeration(c.pointee.kyc_status)
+    if c.pointee._agency_code_case.rawValue == 4 {
+      agencyCode = try c.pointee.agency_code.string("agencyCode")
+    } else {
+      agencyCode = nil
+    }
+    if c.pointee._upi_id_case.rawValue == 5 {
+      upiId = try c.pointee.upi_id.string("upiId")
+    } else {
+      upiId = nil
+    }
+    if c.pointee._bank_details_case.rawValue == 6 {
+      bankDetails = try WireRead.message(c.pointee.bank_details)
+    } else {
+      bankDetails = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
+    c.pointee.beneficiary = arena.message(beneficiary)
+    c.pointee.upstream_active = upstreamActive ? 1 : 0
+    c.pointee.kyc_status = WireWrite.enumeration(kycStatus)
+    if let agencyCode {
+      c.pointee._agency_code_case = .init(rawValue: 4)
+      c.pointee.agency_code = arena.binary(agencyCode)
+    }
+    if let upiId {
+      c.pointee._upi_id_case = .init(rawValue: 5)
+      c.pointee.upi_id = arena.binary(upiId)
+    }
+    if let bankDetails {
+      c.pointee._bank_details_case = .init(rawValue: 6)
+      c.pointee.bank_details = arena.message(bankDetails)
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}

@@ -110,3 +110,240 @@ extension WalletV1.Hold {
     writer.endObject()
   }
 }
+
+extension WalletV1.PayoutDestination {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("upiId", "upi_id", &upiId)
+    try reader.read("bank", "bank", &bank)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("upiId", upiId)
+    writer.field("bank", bank)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.PayoutBankAccount {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("accountNumber", "account_number", &accountNumber)
+    try reader.read("ifsc", "ifsc", &ifsc)
+    try reader.read("bankName", "bank_name", &bankName)
+    try reader.read("holderName", "holder_name", &holderName)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("accountNumber", accountNumber)
+    writer.field("ifsc", ifsc)
+    writer.field("bankName", bankName)
+    writer.field("holderName", holderName)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.Payout {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("id", "id", &id)
+    try reader.read("beneficiaryUserId", "beneficiary_user_id", &beneficiaryUserId)
+    try reader.read("walletId", "wallet_id", &walletId)
+    try reader.read("amountPaise", "amount_paise", &amountPaise)
+    try reader.read("currency", "currency", &currency)
+    try reader.read("status", "status", &status)
+    try reader.read("provider", "provider", &provider)
+    try reader.read("providerRef", "provider_ref", &providerRef)
+    try reader.read("destination", "destination", &destination)
+    try reader.read("failureCode", "failure_code", &failureCode)
+    try reader.read("failureMessage", "failure_message", &failureMessage)
+    try reader.read("requestedAt", "requested_at", &requestedAt)
+    try reader.read("processedAt", "processed_at", &processedAt)
+    try reader.read("version", "version", &version)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("id", id)
+    writer.field("beneficiaryUserId", beneficiaryUserId)
+    writer.field("walletId", walletId)
+    writer.field("amountPaise", amountPaise)
+    writer.field("currency", currency)
+    writer.field("status", status)
+    writer.field("provider", provider)
+    writer.field("providerRef", providerRef)
+    writer.field("destination", destination)
+    writer.field("failureCode", failureCode)
+    writer.field("failureMessage", failureMessage)
+    writer.field("requestedAt", requestedAt)
+    writer.field("processedAt", processedAt)
+    writer.field("version", version)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.BrandLedgerEntry {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("id", "id", &id)
+    try reader.read("createdAt", "created_at", &createdAt)
+    try reader.read("agencyId", "agency_id", &agencyId)
+    try reader.read("agencyName", "agency_name", &agencyName)
+    try reader.read("agencyCode", "agency_code", &agencyCode)
+    try reader.read("amountPaise", "amount_paise", &amountPaise)
+    try reader.read("ref", "ref", &ref)
+    try reader.read("mode", "mode", &mode)
+    try reader.read("status", "status", &status)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("id", id)
+    writer.field("createdAt", createdAt)
+    writer.field("agencyId", agencyId)
+    writer.field("agencyName", agencyName)
+    writer.field("agencyCode", agencyCode)
+    writer.field("amountPaise", amountPaise)
+    writer.field("ref", ref)
+    writer.field("mode", mode)
+    writer.field("status", status)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.WalletTotals {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("ownerKind", "owner_kind", &ownerKind)
+    try reader.read("wallets", "wallets", &wallets)
+    try reader.read("availablePaise", "available_paise", &availablePaise)
+    try reader.read("lockedPaise", "locked_paise", &lockedPaise)
+    try reader.read("pendingPaise", "pending_paise", &pendingPaise)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("ownerKind", ownerKind)
+    writer.field("wallets", wallets)
+    writer.field("availablePaise", availablePaise)
+    writer.field("lockedPaise", lockedPaise)
+    writer.field("pendingPaise", pendingPaise)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.PayoutTotals {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("status", "status", &status)
+    try reader.read("payouts", "payouts", &payouts)
+    try reader.read("amountPaise", "amount_paise", &amountPaise)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("status", status)
+    writer.field("payouts", payouts)
+    writer.field("amountPaise", amountPaise)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.LedgerFinding {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("invariant", "invariant", &invariant)
+    try reader.read("message", "message", &message)
+    try reader.read("walletId", "wallet_id", &walletId)
+    try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
+    try reader.read("transactionId", "transaction_id", &transactionId)
+    try reader.read("postingId", "posting_id", &postingId)
+    try reader.read("orderId", "order_id", &orderId)
+    try reader.read("payoutId", "payout_id", &payoutId)
+    try reader.read("expectedPaise", "expected_paise", &expectedPaise)
+    try reader.read("actualPaise", "actual_paise", &actualPaise)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("invariant", invariant)
+    writer.field("message", message)
+    writer.field("walletId", walletId)
+    writer.field("ownerUserId", ownerUserId)
+    writer.field("transactionId", transactionId)
+    writer.field("postingId", postingId)
+    writer.field("orderId", orderId)
+    writer.field("payoutId", payoutId)
+    writer.field("expectedPaise", expectedPaise)
+    writer.field("actualPaise", actualPaise)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.InvariantResult {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("invariant", "invariant", &invariant)
+    try reader.read("checked", "checked", &checked)
+    try reader.read("findings", "findings", &findings)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("invariant", invariant)
+    writer.field("checked", checked)
+    writer.field("findings", findings)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ReconcileReport {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("startedAt", "started_at", &startedAt)
+    try reader.read("finishedAt", "finished_at", &finishedAt)
+    try reader.read("clean", "clean", &clean)
+    try reader.read("wallets", "wallets", &wallets)
+    try reader.read("transactions", "transactions", &transactions)
+    try reader.read("postings", "postings", &postings)
+    try reader.read("holds", "holds", &holds)
+    try reader.read("payouts", "payouts", &payouts)
+    try reader.read("invariants", "invariants", &invariants)
+    try reader.read("findings", "findings", &findings)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("startedAt", startedAt)
+    writer.field("finishedAt", finishedAt)
+    writer.field("clean", clean)
+    writer.field("wallets", wallets)
+    writer.field("transactions", transactions)
+    writer.field("postings", postings)
+    writer.field("holds", holds)
+    writer.field("payouts", payouts)
+    writer.field("invariants", invariants)
+    writer.field("findings", findings)
+    writer.endObject()
+  }
+}

@@ -38,3 +38,86 @@ extension WalletV1.Hold {
     rules.choice("state", state)
   }
 }
+
+extension WalletV1.PayoutDestination {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("upiId", &upiId)
+    rules.message("bank", &bank)
+  }
+}
+
+extension WalletV1.PayoutBankAccount {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("accountNumber", &accountNumber)
+    rules.text("ifsc", &ifsc)
+    rules.text("bankName", &bankName)
+    rules.text("holderName", &holderName)
+  }
+}
+
+extension WalletV1.Payout {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("id", &id)
+    rules.text("beneficiaryUserId", &beneficiaryUserId)
+    rules.text("walletId", &walletId)
+    rules.text("currency", &currency)
+    rules.choice("status", status)
+    rules.text("provider", &provider)
+    rules.text("providerRef", &providerRef)
+    rules.message("destination", &destination)
+    rules.text("failureCode", &failureCode)
+    rules.text("failureMessage", &failureMessage)
+    rules.message("requestedAt", &requestedAt)
+    rules.message("processedAt", &processedAt)
+  }
+}
+
+extension WalletV1.BrandLedgerEntry {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("id", &id)
+    rules.message("createdAt", &createdAt)
+    rules.text("agencyId", &agencyId)
+    rules.text("agencyName", &agencyName)
+    rules.text("agencyCode", &agencyCode)
+    rules.text("ref", &ref)
+    rules.choice("mode", mode)
+    rules.choice("status", status)
+  }
+}
+
+extension WalletV1.WalletTotals {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.choice("ownerKind", ownerKind)
+  }
+}
+
+extension WalletV1.PayoutTotals {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.choice("status", status)
+  }
+}
+
+extension WalletV1.LedgerFinding {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("message", &message)
+    rules.text("walletId", &walletId)
+    rules.text("ownerUserId", &ownerUserId)
+    rules.text("transactionId", &transactionId)
+    rules.text("postingId", &postingId)
+    rules.text("orderId", &orderId)
+    rules.text("payoutId", &payoutId)
+  }
+}
+
+extension WalletV1.InvariantResult {
+  public mutating func enforce(_ rules: inout RuleCheck) {}
+}
+
+extension WalletV1.ReconcileReport {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("startedAt", &startedAt)
+    rules.message("finishedAt", &finishedAt)
+    rules.messages("invariants", &invariants)
+    rules.messages("findings", &findings)
+  }
+}

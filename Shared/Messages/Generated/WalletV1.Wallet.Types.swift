@@ -371,6 +371,127 @@ extension WalletV1 {
     }
   }
 
+  /// How a brand pays an agency.
+  public struct PaymentMode: ProtoEnum {
+    public let rawValue: Int32
+
+    public init(rawValue: Int32) { self.rawValue = rawValue }
+
+    public static let unspecified = Self(rawValue: 0)
+    /// Money moves from wallet to wallet.
+    public static let wallet = Self(rawValue: 1)
+    /// Paid elsewhere; a record, no balance changes.
+    public static let manual = Self(rawValue: 2)
+
+    public static let allCases: [Self] = [.unspecified, .wallet, .manual]
+
+    public var name: String? {
+      switch rawValue {
+      case 0: "PAYMENT_MODE_UNSPECIFIED"
+      case 1: "PAYMENT_MODE_WALLET"
+      case 2: "PAYMENT_MODE_MANUAL"
+      default: nil
+      }
+    }
+
+    public init?(name: String) {
+      switch name {
+      case "PAYMENT_MODE_UNSPECIFIED": self = .unspecified
+      case "PAYMENT_MODE_WALLET": self = .wallet
+      case "PAYMENT_MODE_MANUAL": self = .manual
+      default: return nil
+      }
+    }
+
+    public var stored: String? {
+      switch rawValue {
+      case 1: "wallet"
+      case 2: "manual"
+      default: nil
+      }
+    }
+
+    public init?(stored: String) {
+      switch stored {
+      case "wallet": self = .wallet
+      case "manual": self = .manual
+      default: return nil
+      }
+    }
+  }
+
+  public struct PayoutStatus: ProtoEnum {
+    public let rawValue: Int32
+
+    public init(rawValue: Int32) { self.rawValue = rawValue }
+
+    public static let unspecified = Self(rawValue: 0)
+    /// The amount is locked.
+    public static let requested = Self(rawValue: 1)
+    /// Given to a provider; still locked.
+    public static let processing = Self(rawValue: 2)
+    /// The amount has left the system.
+    public static let paid = Self(rawValue: 3)
+    /// The amount is available again.
+    public static let failed = Self(rawValue: 4)
+    /// Likewise.
+    public static let canceled = Self(rawValue: 5)
+    /// Paid by an agency; nothing moved here.
+    public static let recorded = Self(rawValue: 6)
+
+    public static let allCases: [Self] = [.unspecified, .requested, .processing, .paid, .failed, .canceled, .recorded]
+
+    public var name: String? {
+      switch rawValue {
+      case 0: "PAYOUT_STATUS_UNSPECIFIED"
+      case 1: "PAYOUT_STATUS_REQUESTED"
+      case 2: "PAYOUT_STATUS_PROCESSING"
+      case 3: "PAYOUT_STATUS_PAID"
+      case 4: "PAYOUT_STATUS_FAILED"
+      case 5: "PAYOUT_STATUS_CANCELED"
+      case 6: "PAYOUT_STATUS_RECORDED"
+      default: nil
+      }
+    }
+
+    public init?(name: String) {
+      switch name {
+      case "PAYOUT_STATUS_UNSPECIFIED": self = .unspecified
+      case "PAYOUT_STATUS_REQUESTED": self = .requested
+      case "PAYOUT_STATUS_PROCESSING": self = .processing
+      case "PAYOUT_STATUS_PAID": self = .paid
+      case "PAYOUT_STATUS_FAILED": self = .failed
+      case "PAYOUT_STATUS_CANCELED": self = .canceled
+      case "PAYOUT_STATUS_RECORDED": self = .recorded
+      default: return nil
+      }
+    }
+
+    public var stored: String? {
+      switch rawValue {
+      case 1: "requested"
+      case 2: "processing"
+      case 3: "paid"
+      case 4: "failed"
+      case 5: "canceled"
+      case 6: "recorded"
+      default: nil
+      }
+    }
+
+    public init?(stored: String) {
+      switch stored {
+      case "requested": self = .requested
+      case "processing": self = .processing
+      case "paid": self = .paid
+      case "failed": self = .failed
+      case "canceled": self = .canceled
+      case "recorded": self = .recorded
+      default: return nil
+      }
+    }
+  }
+
   public struct Wallet: Message {
     public var id: String
     public var ownerUserId: String
@@ -491,6 +612,252 @@ extension WalletV1 {
       self.seq = seq
       self.amountPaise = amountPaise
       self.state = state
+    }
+  }
+
+  /// Where a payout goes, as it was when the payout was requested: one of the two.
+  public struct PayoutDestination: Message {
+    public var upiId: String?
+    public var bank: WalletV1.PayoutBankAccount?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(upiId: nil) }
+
+    public init(upiId: String? = nil, bank: WalletV1.PayoutBankAccount? = nil) {
+      self.upiId = upiId
+      self.bank = bank
+    }
+  }
+
+  public struct PayoutBankAccount: Message {
+    /// Masked to its last four characters.
+    public var accountNumber: String
+    public var ifsc: String
+    public var bankName: String
+    public var holderName: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(accountNumber: "") }
+
+    public init(accountNumber: String = "", ifsc: String = "", bankName: String = "", holderName: String = "") {
+      self.accountNumber = accountNumber
+      self.ifsc = ifsc
+      self.bankName = bankName
+      self.holderName = holderName
+    }
+  }
+
+  /// Money on its way out of a wallet, or the record of a payment made elsewhere.
+  public struct Payout: Message {
+    public var id: String
+    public var beneficiaryUserId: String
+    public var walletId: String
+    /// At least 1.
+    public var amountPaise: Int64
+    /// Always "INR".
+    public var currency: String
+    public var status: WalletV1.PayoutStatus
+    /// From StartPayout on; "manual", or "agency:<agency's user id>", for records.
+    public var provider: String?
+    /// The provider's reference; no provider's reference is used twice.
+    public var providerRef: String?
+    public var destination: WalletV1.PayoutDestination?
+    public var failureCode: String?
+    public var failureMessage: String?
+    public var requestedAt: GoogleProtobuf.Timestamp?
+    /// When it became paid, failed, canceled or recorded.
+    public var processedAt: GoogleProtobuf.Timestamp?
+    /// Changes of the payout's state.
+    public var version: Int64
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(id: "") }
+
+    public init(
+      id: String = "", beneficiaryUserId: String = "", walletId: String = "", amountPaise: Int64 = 0,
+      currency: String = "", status: WalletV1.PayoutStatus = WalletV1.PayoutStatus(), provider: String? = nil,
+      providerRef: String? = nil, destination: WalletV1.PayoutDestination? = nil, failureCode: String? = nil,
+      failureMessage: String? = nil, requestedAt: GoogleProtobuf.Timestamp? = nil,
+      processedAt: GoogleProtobuf.Timestamp? = nil, version: Int64 = 0
+    ) {
+      self.id = id
+      self.beneficiaryUserId = beneficiaryUserId
+      self.walletId = walletId
+      self.amountPaise = amountPaise
+      self.currency = currency
+      self.status = status
+      self.provider = provider
+      self.providerRef = providerRef
+      self.destination = destination
+      self.failureCode = failureCode
+      self.failureMessage = failureMessage
+      self.requestedAt = requestedAt
+      self.processedAt = processedAt
+      self.version = version
+    }
+  }
+
+  /// One payment of a brand to an agency.
+  public struct BrandLedgerEntry: Message {
+    /// Of the row in the ledger.
+    public var id: String
+    public var createdAt: GoogleProtobuf.Timestamp?
+    /// The agency's user id.
+    public var agencyId: String
+    public var agencyName: String
+    public var agencyCode: String
+    public var amountPaise: Int64
+    public var ref: String
+    public var mode: WalletV1.PaymentMode
+    public var status: WalletV1.TransactionStatus
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(id: "") }
+
+    public init(
+      id: String = "", createdAt: GoogleProtobuf.Timestamp? = nil, agencyId: String = "", agencyName: String = "",
+      agencyCode: String = "", amountPaise: Int64 = 0, ref: String = "",
+      mode: WalletV1.PaymentMode = WalletV1.PaymentMode(),
+      status: WalletV1.TransactionStatus = WalletV1.TransactionStatus()
+    ) {
+      self.id = id
+      self.createdAt = createdAt
+      self.agencyId = agencyId
+      self.agencyName = agencyName
+      self.agencyCode = agencyCode
+      self.amountPaise = amountPaise
+      self.ref = ref
+      self.mode = mode
+      self.status = status
+    }
+  }
+
+  /// All wallets of one kind of owner.
+  public struct WalletTotals: Message {
+    public var ownerKind: CommonV1.OwnerKind
+    public var wallets: Int64
+    public var availablePaise: Int64
+    public var lockedPaise: Int64
+    public var pendingPaise: Int64
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(ownerKind: CommonV1.OwnerKind()) }
+
+    public init(
+      ownerKind: CommonV1.OwnerKind = CommonV1.OwnerKind(), wallets: Int64 = 0, availablePaise: Int64 = 0,
+      lockedPaise: Int64 = 0, pendingPaise: Int64 = 0
+    ) {
+      self.ownerKind = ownerKind
+      self.wallets = wallets
+      self.availablePaise = availablePaise
+      self.lockedPaise = lockedPaise
+      self.pendingPaise = pendingPaise
+    }
+  }
+
+  /// All payouts in one state.
+  public struct PayoutTotals: Message {
+    public var status: WalletV1.PayoutStatus
+    public var payouts: Int64
+    public var amountPaise: Int64
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(status: WalletV1.PayoutStatus()) }
+
+    public init(status: WalletV1.PayoutStatus = WalletV1.PayoutStatus(), payouts: Int64 = 0, amountPaise: Int64 = 0) {
+      self.status = status
+      self.payouts = payouts
+      self.amountPaise = amountPaise
+    }
+  }
+
+  /// Something in the books that contradicts an invariant of DOMAIN 7.7. Names whatever is concerned.
+  public struct LedgerFinding: Message {
+    /// Its number in DOMAIN 7.7.
+    public var invariant: Int32
+    /// For people.
+    public var message: String
+    public var walletId: String?
+    public var ownerUserId: String?
+    public var transactionId: String?
+    public var postingId: String?
+    public var orderId: String?
+    public var payoutId: String?
+    public var expectedPaise: Int64?
+    public var actualPaise: Int64?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(invariant: 0) }
+
+    public init(
+      invariant: Int32 = 0, message: String = "", walletId: String? = nil, ownerUserId: String? = nil,
+      transactionId: String? = nil, postingId: String? = nil, orderId: String? = nil, payoutId: String? = nil,
+      expectedPaise: Int64? = nil, actualPaise: Int64? = nil
+    ) {
+      self.invariant = invariant
+      self.message = message
+      self.walletId = walletId
+      self.ownerUserId = ownerUserId
+      self.transactionId = transactionId
+      self.postingId = postingId
+      self.orderId = orderId
+      self.payoutId = payoutId
+      self.expectedPaise = expectedPaise
+      self.actualPaise = actualPaise
+    }
+  }
+
+  /// What the check of one invariant came to.
+  public struct InvariantResult: Message {
+    public var invariant: Int32
+    /// Postings, wallets, orders or payouts that were looked at.
+    public var checked: Int64
+    /// All of them, however many are listed.
+    public var findings: Int64
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(invariant: 0) }
+
+    public init(invariant: Int32 = 0, checked: Int64 = 0, findings: Int64 = 0) {
+      self.invariant = invariant
+      self.checked = checked
+      self.findings = findings
+    }
+  }
+
+  /// The books of one moment, checked from end to end.
+  public struct ReconcileReport: Message {
+    public var startedAt: GoogleProtobuf.Timestamp?
+    public var finishedAt: GoogleProtobuf.Timestamp?
+    /// Nothing was found.
+    public var clean: Bool
+    public var wallets: Int64
+    public var transactions: Int64
+    public var postings: Int64
+    public var holds: Int64
+    public var payouts: Int64
+    public var invariants: [WalletV1.InvariantResult]
+    /// At most 1 000; the counts are complete.
+    public var findings: [WalletV1.LedgerFinding]
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(startedAt: nil) }
+
+    public init(
+      startedAt: GoogleProtobuf.Timestamp? = nil, finishedAt: GoogleProtobuf.Timestamp? = nil, clean: Bool = false,
+      wallets: Int64 = 0, transactions: Int64 = 0, postings: Int64 = 0, holds: Int64 = 0, payouts: Int64 = 0,
+      invariants: [WalletV1.InvariantResult] = [], findings: [WalletV1.LedgerFinding] = []
+    ) {
+      self.startedAt = startedAt
+      self.finishedAt = finishedAt
+      self.clean = clean
+      self.wallets = wallets
+      self.transactions = transactions
+      self.postings = postings
+      self.holds = holds
+      self.payouts = payouts
+      self.invariants = invariants
+      self.findings = findings
     }
   }
 }

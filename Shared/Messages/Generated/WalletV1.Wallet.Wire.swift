@@ -236,3 +236,491 @@ extension WalletV1.Hold: WireMessage {
     unknownFields.fill(&c.pointee.base, arena)
   }
 }
+
+extension WalletV1.PayoutDestination: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__PayoutDestination
+
+  public static var fullName: String { "mobo.wallet.v1.PayoutDestination" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__payout_destination__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    if c.pointee._upi_id_case.rawValue == 1 {
+      upiId = try c.pointee.upi_id.string("upiId")
+    } else {
+      upiId = nil
+    }
+    if c.pointee._bank_case.rawValue == 2 {
+      bank = try WireRead.message(c.pointee.bank)
+    } else {
+      bank = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    if let upiId {
+      c.pointee._upi_id_case = .init(rawValue: 1)
+      c.pointee.upi_id = arena.binary(upiId)
+    }
+    if let bank {
+      c.pointee._bank_case = .init(rawValue: 2)
+      c.pointee.bank = arena.message(bank)
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.PayoutBankAccount: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__PayoutBankAccount
+
+  public static var fullName: String { "mobo.wallet.v1.PayoutBankAccount" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__payout_bank_account__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    accountNumber = try c.pointee.account_number.string("accountNumber")
+    ifsc = try c.pointee.ifsc.string("ifsc")
+    bankName = try c.pointee.bank_name.string("bankName")
+    holderName = try c.pointee.holder_name.string("holderName")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.account_number = arena.binary(accountNumber)
+    c.pointee.ifsc = arena.binary(ifsc)
+    c.pointee.bank_name = arena.binary(bankName)
+    c.pointee.holder_name = arena.binary(holderName)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.Payout: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__Payout
+
+  public static var fullName: String { "mobo.wallet.v1.Payout" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__payout__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    id = try c.pointee.id.string("id")
+    beneficiaryUserId = try c.pointee.beneficiary_user_id.string("beneficiaryUserId")
+    walletId = try c.pointee.wallet_id.string("walletId")
+    amountPaise = c.pointee.amount_paise
+    currency = try c.pointee.currency.string("currency")
+    status = WireRead.enumeration(c.pointee.status)
+    if c.pointee._provider_case.rawValue == 7 {
+      provider = try c.pointee.provider.string("provider")
+    } else {
+      provider = nil
+    }
+    if c.pointee._provider_ref_case.rawValue == 8 {
+      providerRef = try c.pointee.provider_ref.string("providerRef")
+    } else {
+      providerRef = nil
+    }
+    if c.pointee._destination_case.rawValue == 9 {
+      destination = try WireRead.message(c.pointee.destination)
+    } else {
+      destination = nil
+    }
+    if c.pointee._failure_code_case.rawValue == 10 {
+      failureCode = try c.pointee.failure_code.string("failureCode")
+    } else {
+      failureCode = nil
+    }
+    if c.pointee._failure_message_case.rawValue == 11 {
+      failureMessage = try c.pointee.failure_message.string("failureMessage")
+    } else {
+      failureMessage = nil
+    }
+    requestedAt = try WireRead.message(c.pointee.requested_at)
+    processedAt = try WireRead.message(c.pointee.processed_at)
+    version = c.pointee.version
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 14)
+    c.pointee.id = arena.binary(id)
+    c.pointee.beneficiary_user_id = arena.binary(beneficiaryUserId)
+    c.pointee.wallet_id = arena.binary(walletId)
+    c.pointee.amount_paise = amountPaise
+    c.pointee.currency = arena.binary(currency)
+    c.pointee.status = WireWrite.enumeration(status)
+    if let provider {
+      c.pointee._provider_case = .init(rawValue: 7)
+      c.pointee.provider = arena.binary(provider)
+    }
+    if let providerRef {
+      c.pointee._provider_ref_case = .init(rawValue: 8)
+      c.pointee.provider_ref = arena.binary(providerRef)
+    }
+    if let destination {
+      c.pointee._destination_case = .init(rawValue: 9)
+      c.pointee.destination = arena.message(destination)
+    }
+    if let failureCode {
+      c.pointee._failure_code_case = .init(rawValue: 10)
+      c.pointee.failure_code = arena.binary(failureCode)
+    }
+    if let failureMessage {
+      c.pointee._failure_message_case = .init(rawValue: 11)
+      c.pointee.failure_message = arena.binary(failureMessage)
+    }
+    c.pointee.requested_at = arena.message(requestedAt)
+    c.pointee.processed_at = arena.message(processedAt)
+    c.pointee.version = version
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.BrandLedgerEntry: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__BrandLedgerEntry
+
+  public static var fullName: String { "mobo.wallet.v1.BrandLedgerEntry" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__brand_ledger_entry__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    id = try c.pointee.id.string("id")
+    createdAt = try WireRead.message(c.pointee.created_at)
+    agencyId = try c.pointee.agency_id.string("agencyId")
+    agencyName = try c.pointee.agency_name.string("agencyName")
+    agencyCode = try c.pointee.agency_code.string("agencyCode")
+    amountPaise = c.pointee.amount_paise
+    ref = try c.pointee.ref.string("ref")
+    mode = WireRead.enumeration(c.pointee.mode)
+    status = WireRead.enumeration(c.pointee.status)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 9)
+    c.pointee.id = arena.binary(id)
+    c.pointee.created_at = arena.message(createdAt)
+    c.pointee.agency_id = arena.binary(agencyId)
+    c.pointee.agency_name = arena.binary(agencyName)
+    c.pointee.agency_code = arena.binary(agencyCode)
+    c.pointee.amount_paise = amountPaise
+    c.pointee.ref = arena.binary(ref)
+    c.pointee.mode = WireWrite.enumeration(mode)
+    c.pointee.status = WireWrite.enumeration(status)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.WalletTotals: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__WalletTotals
+
+  public static var fullName: String { "mobo.wallet.v1.WalletTotals" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__wallet_totals__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    ownerKind = WireRead.enumeration(c.pointee.owner_kind)
+    wallets = c.pointee.wallets
+    availablePaise = c.pointee.available_paise
+    lockedPaise = c.pointee.locked_paise
+    pendingPaise = c.pointee.pending_paise
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
+    c.pointee.owner_kind = WireWrite.enumeration(ownerKind)
+    c.pointee.wallets = wallets
+    c.pointee.available_paise = availablePaise
+    c.pointee.locked_paise = lockedPaise
+    c.pointee.pending_paise = pendingPaise
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.PayoutTotals: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__PayoutTotals
+
+  public static var fullName: String { "mobo.wallet.v1.PayoutTotals" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__payout_totals__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    status = WireRead.enumeration(c.pointee.status)
+    payouts = c.pointee.payouts
+    amountPaise = c.pointee.amount_paise
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.status = WireWrite.enumeration(status)
+    c.pointee.payouts = payouts
+    c.pointee.amount_paise = amountPaise
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.LedgerFinding: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__LedgerFinding
+
+  public static var fullName: String { "mobo.wallet.v1.LedgerFinding" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__ledger_finding__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    invariant = c.pointee.invariant
+    message = try c.pointee.message.string("message")
+    if c.pointee._wallet_id_case.rawValue == 3 {
+      walletId = try c.pointee.wallet_id.string("walletId")
+    } else {
+      walletId = nil
+    }
+    if c.pointee._owner_user_id_case.rawValue == 4 {
+      ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
+    } else {
+      ownerUserId = nil
+    }
+    if c.pointee._transaction_id_case.rawValue == 5 {
+      transactionId = try c.pointee.transaction_id.string("transactionId")
+    } else {
+      transactionId = nil
+    }
+    if c.pointee._posting_id_case.rawValue == 6 {
+      postingId = try c.pointee.posting_id.string("postingId")
+    } else {
+      postingId = nil
+    }
+    if c.pointee._order_id_case.rawValue == 7 {
+      orderId = try c.pointee.order_id.string("orderId")
+    } else {
+      orderId = nil
+    }
+    if c.pointee._payout_id_case.rawValue == 8 {
+      payoutId = try c.pointee.payout_id.string("payoutId")
+    } else {
+      payoutId = nil
+    }
+    if c.pointee._expected_paise_case.rawValue == 9 {
+      expectedPaise = c.pointee.expected_paise
+    } else {
+      expectedPaise = nil
+    }
+    if c.pointee._actual_paise_case.rawValue == 10 {
+      actualPaise = c.pointee.actual_paise
+    } else {
+      actualPaise = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 10)
+    c.pointee.invariant = invariant
+    c.pointee.message = arena.binary(message)
+    if let walletId {
+      c.pointee._wallet_id_case = .init(rawValue: 3)
+      c.pointee.wallet_id = arena.binary(walletId)
+    }
+    if let ownerUserId {
+      c.pointee._owner_user_id_case = .init(rawValue: 4)
+      c.pointee.owner_user_id = arena.binary(ownerUserId)
+    }
+    if let transactionId {
+      c.pointee._transaction_id_case = .init(rawValue: 5)
+      c.pointee.transaction_id = arena.binary(transactionId)
+    }
+    if let postingId {
+      c.pointee._posting_id_case = .init(rawValue: 6)
+      c.pointee.posting_id = arena.binary(postingId)
+    }
+    if let orderId {
+      c.pointee._order_id_case = .init(rawValue: 7)
+      c.pointee.order_id = arena.binary(orderId)
+    }
+    if let payoutId {
+      c.pointee._payout_id_case = .init(rawValue: 8)
+      c.pointee.payout_id = arena.binary(payoutId)
+    }
+    if let expectedPaise {
+      c.pointee._expected_paise_case = .init(rawValue: 9)
+      c.pointee.expected_paise = expectedPaise
+    }
+    if let actualPaise {
+      c.pointee._actual_paise_case = .init(rawValue: 10)
+      c.pointee.actual_paise = actualPaise
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.InvariantResult: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__InvariantResult
+
+  public static var fullName: String { "mobo.wallet.v1.InvariantResult" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__invariant_result__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    invariant = c.pointee.invariant
+    checked = c.pointee.checked
+    findings = c.pointee.findings
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.invariant = invariant
+    c.pointee.checked = checked
+    c.pointee.findings = findings
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ReconcileReport: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ReconcileReport
+
+  public static var fullName: String { "mobo.wallet.v1.ReconcileReport" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__reconcile_report__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    startedAt = try WireRead.message(c.pointee.started_at)
+    finishedAt = try WireRead.message(c.pointee.finished_at)
+    clean = c.pointee.clean != 0
+    wallets = c.pointee.wallets
+    transactions = c.pointee.transactions
+    postings = c.pointee.postings
+    holds = c.pointee.holds
+    payouts = c.pointee.payouts
+    invariants = try WireRead.messages(c.pointee.n_invariants, c.pointee.invariants)
+    findings = try WireRead.messages(c.pointee.n_findings, c.pointee.findings)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 10)
+    c.pointee.started_at = arena.message(startedAt)
+    c.pointee.finished_at = arena.message(finishedAt)
+    c.pointee.clean = clean ? 1 : 0
+    c.pointee.wallets = wallets
+    c.pointee.transactions = transactions
+    c.pointee.postings = postings
+    c.pointee.holds = holds
+    c.pointee.payouts = payouts
+    c.pointee.n_invariants = invariants.count
+    c.pointee.invariants = arena.messages(invariants)
+    c.pointee.n_findings = findings.count
+    c.pointee.findings = arena.messages(findings)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}

@@ -126,6 +126,620 @@ extension WalletV1.DepositResponse {
   }
 }
 
+extension WalletV1.GetBalanceAtRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
+    try reader.read("at", "at", &at)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("ownerUserId", ownerUserId)
+    writer.field("at", at)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.GetBalanceAtResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("walletId", "wallet_id", &walletId)
+    try reader.read("at", "at", &at)
+    try reader.read("availablePaise", "available_paise", &availablePaise)
+    try reader.read("lockedPaise", "locked_paise", &lockedPaise)
+    try reader.read("pendingPaise", "pending_paise", &pendingPaise)
+    try reader.read("version", "version", &version)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("walletId", walletId)
+    writer.field("at", at)
+    writer.field("availablePaise", availablePaise)
+    writer.field("lockedPaise", lockedPaise)
+    writer.field("pendingPaise", pendingPaise)
+    writer.field("version", version)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.PayAgencyRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("brandUserId", "brand_user_id", &brandUserId)
+    try reader.read("agencyId", "agency_id", &agencyId)
+    try reader.read("amountPaise", "amount_paise", &amountPaise)
+    try reader.read("ref", "ref", &ref)
+    try reader.read("mode", "mode", &mode)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("brandUserId", brandUserId)
+    writer.field("agencyId", agencyId)
+    writer.field("amountPaise", amountPaise)
+    writer.field("ref", ref)
+    writer.field("mode", mode)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.PayAgencyResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("wallet", "wallet", &wallet)
+    try reader.read("transaction", "transaction", &transaction)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("wallet", wallet)
+    writer.field("transaction", transaction)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ListBrandLedgerRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("pageSize", "page_size", &pageSize)
+    try reader.read("cursor", "cursor", &cursor)
+    try reader.read("includeTotal", "include_total", &includeTotal)
+    try reader.read("brandUserId", "brand_user_id", &brandUserId)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("pageSize", pageSize)
+    writer.field("cursor", cursor)
+    writer.field("includeTotal", includeTotal)
+    writer.field("brandUserId", brandUserId)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ListBrandLedgerResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("items", "items", &items)
+    try reader.read("nextCursor", "next_cursor", &nextCursor)
+    try reader.read("total", "total", &total)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("items", items)
+    writer.field("nextCursor", nextCursor)
+    writer.field("total", total)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.RequestPayoutRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("amountPaise", "amount_paise", &amountPaise)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("amountPaise", amountPaise)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.RequestPayoutResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("payout", "payout", &payout)
+    try reader.read("wallet", "wallet", &wallet)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("payout", payout)
+    writer.field("wallet", wallet)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.CancelPayoutRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("payoutId", "payout_id", &payoutId)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("payoutId", payoutId)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.CancelPayoutResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("payout", "payout", &payout)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("payout", payout)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.StartPayoutRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("payoutId", "payout_id", &payoutId)
+    try reader.read("provider", "provider", &provider)
+    try reader.read("providerRef", "provider_ref", &providerRef)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("payoutId", payoutId)
+    writer.field("provider", provider)
+    writer.field("providerRef", providerRef)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.StartPayoutResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("payout", "payout", &payout)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("payout", payout)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.CompletePayoutRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("payoutId", "payout_id", &payoutId)
+    try reader.read("provider", "provider", &provider)
+    try reader.read("providerRef", "provider_ref", &providerRef)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("payoutId", payoutId)
+    writer.field("provider", provider)
+    writer.field("providerRef", providerRef)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.CompletePayoutResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("payout", "payout", &payout)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("payout", payout)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.FailPayoutRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("payoutId", "payout_id", &payoutId)
+    try reader.read("failureCode", "failure_code", &failureCode)
+    try reader.read("failureMessage", "failure_message", &failureMessage)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("payoutId", payoutId)
+    writer.field("failureCode", failureCode)
+    writer.field("failureMessage", failureMessage)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.FailPayoutResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("payout", "payout", &payout)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("payout", payout)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.RecordManualPayoutRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("beneficiaryUserId", "beneficiary_user_id", &beneficiaryUserId)
+    try reader.read("amountPaise", "amount_paise", &amountPaise)
+    try reader.read("providerRef", "provider_ref", &providerRef)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("beneficiaryUserId", beneficiaryUserId)
+    writer.field("amountPaise", amountPaise)
+    writer.field("providerRef", providerRef)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.RecordManualPayoutResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("payout", "payout", &payout)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("payout", payout)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.RecordAgencyPayoutRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("mediatorId", "mediator_id", &mediatorId)
+    try reader.read("amountPaise", "amount_paise", &amountPaise)
+    try reader.read("ref", "ref", &ref)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("mediatorId", mediatorId)
+    writer.field("amountPaise", amountPaise)
+    writer.field("ref", ref)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.RecordAgencyPayoutResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("payout", "payout", &payout)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("payout", payout)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.DeletePayoutRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("payoutId", "payout_id", &payoutId)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("payoutId", payoutId)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.DeletePayoutResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ListPayoutsRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("pageSize", "page_size", &pageSize)
+    try reader.read("cursor", "cursor", &cursor)
+    try reader.read("includeTotal", "include_total", &includeTotal)
+    try reader.read("status", "status", &status)
+    try reader.read("beneficiaryUserId", "beneficiary_user_id", &beneficiaryUserId)
+    try reader.read("from", "from", &from)
+    try reader.read("to", "to", &to)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("pageSize", pageSize)
+    writer.field("cursor", cursor)
+    writer.field("includeTotal", includeTotal)
+    writer.field("status", status)
+    writer.field("beneficiaryUserId", beneficiaryUserId)
+    writer.field("from", from)
+    writer.field("to", to)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ListPayoutsResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("items", "items", &items)
+    try reader.read("nextCursor", "next_cursor", &nextCursor)
+    try reader.read("total", "total", &total)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("items", items)
+    writer.field("nextCursor", nextCursor)
+    writer.field("total", total)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.DeleteWalletRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("requestId", "request_id", &requestId)
+    try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
+    try reader.read("confirm", "confirm", &confirm)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("requestId", requestId)
+    writer.field("ownerUserId", ownerUserId)
+    writer.field("confirm", confirm)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.DeleteWalletResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ExportLedgerRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("brandLedger", "brand_ledger", &brandLedger)
+    try reader.read("brandUserId", "brand_user_id", &brandUserId)
+    try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
+    try reader.read("walletId", "wallet_id", &walletId)
+    try reader.read("type", "type", &type)
+    try reader.read("orderId", "order_id", &orderId)
+    try reader.read("payoutId", "payout_id", &payoutId)
+    try reader.read("from", "from", &from)
+    try reader.read("to", "to", &to)
+    try reader.read("includeMemo", "include_memo", &includeMemo)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("brandLedger", brandLedger)
+    writer.field("brandUserId", brandUserId)
+    writer.field("ownerUserId", ownerUserId)
+    writer.field("walletId", walletId)
+    writer.field("type", type)
+    writer.field("orderId", orderId)
+    writer.field("payoutId", payoutId)
+    writer.field("from", from)
+    writer.field("to", to)
+    writer.field("includeMemo", includeMemo)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ExportLedgerResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("fileName", "file_name", &fileName)
+    try reader.read("contentType", "content_type", &contentType)
+    try reader.read("content", "content", bytes: &content)
+    try reader.read("rows", "rows", &rows)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("fileName", fileName)
+    writer.field("contentType", contentType)
+    writer.field("content", bytes: content)
+    writer.field("rows", rows)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.GetWalletStatsRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    let reader = try JSONObjectReader(json, path)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.endObject()
+  }
+}
+
+extension WalletV1.GetWalletStatsResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("wallets", "wallets", &wallets)
+    try reader.read("payouts", "payouts", &payouts)
+    try reader.read("openHolds", "open_holds", &openHolds)
+    try reader.read("openHoldsPaise", "open_holds_paise", &openHoldsPaise)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("wallets", wallets)
+    writer.field("payouts", payouts)
+    writer.field("openHolds", openHolds)
+    writer.field("openHoldsPaise", openHoldsPaise)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ReconcileRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    let reader = try JSONObjectReader(json, path)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ReconcileResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("report", "report", &report)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("report", report)
+    writer.endObject()
+  }
+}
+
 extension WalletV1.EnsureWalletRequest {
   public init(json: JSONValue, path: JSONPath) throws(Failure) {
     self.init()
@@ -292,6 +906,108 @@ extension WalletV1.SettleOrderFundsResponse {
     writer.beginObject()
     writer.field("postingId", postingId)
     writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.UnsettleOrderFundsRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("orderId", "order_id", &orderId)
+    try reader.read("settlementSeq", "settlement_seq", &settlementSeq)
+    try reader.read("newHoldSeq", "new_hold_seq", &newHoldSeq)
+    try reader.read("resolve", "resolve", &resolve)
+    try reader.read("voidedTries", "voided_tries", &voidedTries)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("orderId", orderId)
+    writer.field("settlementSeq", settlementSeq)
+    writer.field("newHoldSeq", newHoldSeq)
+    writer.field("resolve", resolve)
+    writer.field("voidedTries", voidedTries)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.UnsettleOrderFundsResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("postingId", "posting_id", &postingId)
+    try reader.read("hold", "hold", &hold)
+    try reader.read("replayed", "replayed", &replayed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("postingId", postingId)
+    writer.field("hold", hold)
+    writer.field("replayed", replayed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.CloseWalletRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("ownerUserId", "owner_user_id", &ownerUserId)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("ownerUserId", ownerUserId)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.CloseWalletResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("closed", "closed", &closed)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("closed", closed)
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ReconcileBooksRequest {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    let reader = try JSONObjectReader(json, path)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.endObject()
+  }
+}
+
+extension WalletV1.ReconcileBooksResponse {
+  public init(json: JSONValue, path: JSONPath) throws(Failure) {
+    self.init()
+    var reader = try JSONObjectReader(json, path)
+    try reader.read("transactionsChecked", "transactions_checked", &transactionsChecked)
+    try reader.read("report", "report", &report)
+    try reader.finish()
+  }
+
+  public func writeJSON(to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.field("transactionsChecked", transactionsChecked)
+    writer.field("report", report)
     writer.endObject()
   }
 }

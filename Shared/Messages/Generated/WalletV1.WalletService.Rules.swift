@@ -47,6 +47,230 @@ extension WalletV1.DepositResponse {
   }
 }
 
+extension WalletV1.GetBalanceAtRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("ownerUserId", &ownerUserId, TextRules(format: .objectID))
+    rules.message("at", &at, required: true)
+  }
+}
+
+extension WalletV1.GetBalanceAtResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("walletId", &walletId)
+    rules.message("at", &at)
+  }
+}
+
+extension WalletV1.PayAgencyRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("brandUserId", &brandUserId, TextRules(format: .objectID))
+    rules.text("agencyId", &agencyId, TextRules(required: true, format: .objectID))
+    rules.text("ref", &ref, TextRules(required: true, max: 128))
+    rules.choice("mode", &mode)
+  }
+}
+
+extension WalletV1.PayAgencyResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("wallet", &wallet)
+    rules.message("transaction", &transaction)
+  }
+}
+
+extension WalletV1.ListBrandLedgerRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("cursor", &cursor, TextRules(max: 1024))
+    rules.text("brandUserId", &brandUserId, TextRules(format: .objectID))
+  }
+}
+
+extension WalletV1.ListBrandLedgerResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.messages("items", &items)
+    rules.text("nextCursor", &nextCursor)
+  }
+}
+
+extension WalletV1.RequestPayoutRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+  }
+}
+
+extension WalletV1.RequestPayoutResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("payout", &payout)
+    rules.message("wallet", &wallet)
+  }
+}
+
+extension WalletV1.CancelPayoutRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("payoutId", &payoutId, TextRules(required: true, format: .objectID))
+  }
+}
+
+extension WalletV1.CancelPayoutResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("payout", &payout)
+  }
+}
+
+extension WalletV1.StartPayoutRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("payoutId", &payoutId, TextRules(required: true, format: .objectID))
+    rules.text("provider", &provider, TextRules(required: true, max: 64))
+    rules.text("providerRef", &providerRef, TextRules(max: 128))
+  }
+}
+
+extension WalletV1.StartPayoutResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("payout", &payout)
+  }
+}
+
+extension WalletV1.CompletePayoutRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("payoutId", &payoutId, TextRules(required: true, format: .objectID))
+    rules.text("provider", &provider, TextRules(required: true, max: 64))
+    rules.text("providerRef", &providerRef, TextRules(required: true, max: 128))
+  }
+}
+
+extension WalletV1.CompletePayoutResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("payout", &payout)
+  }
+}
+
+extension WalletV1.FailPayoutRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("payoutId", &payoutId, TextRules(required: true, format: .objectID))
+    rules.text("failureCode", &failureCode, TextRules(required: true, max: 64))
+    rules.text("failureMessage", &failureMessage, TextRules(required: true, max: 500))
+  }
+}
+
+extension WalletV1.FailPayoutResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("payout", &payout)
+  }
+}
+
+extension WalletV1.RecordManualPayoutRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("beneficiaryUserId", &beneficiaryUserId, TextRules(required: true, format: .objectID))
+    rules.text("providerRef", &providerRef, TextRules(required: true, max: 128))
+  }
+}
+
+extension WalletV1.RecordManualPayoutResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("payout", &payout)
+  }
+}
+
+extension WalletV1.RecordAgencyPayoutRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("mediatorId", &mediatorId, TextRules(required: true, format: .objectID))
+    rules.text("ref", &ref, TextRules(required: true, max: 128))
+  }
+}
+
+extension WalletV1.RecordAgencyPayoutResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("payout", &payout)
+  }
+}
+
+extension WalletV1.DeletePayoutRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("payoutId", &payoutId, TextRules(required: true, format: .objectID))
+  }
+}
+
+extension WalletV1.DeletePayoutResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {}
+}
+
+extension WalletV1.ListPayoutsRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("cursor", &cursor, TextRules(max: 1024))
+    rules.choice("status", &status)
+    rules.text("beneficiaryUserId", &beneficiaryUserId, TextRules(format: .objectID))
+    rules.message("from", &from)
+    rules.message("to", &to)
+  }
+}
+
+extension WalletV1.ListPayoutsResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.messages("items", &items)
+    rules.text("nextCursor", &nextCursor)
+  }
+}
+
+extension WalletV1.DeleteWalletRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("requestId", &requestId, TextRules(format: .requestID))
+    rules.text("ownerUserId", &ownerUserId, TextRules(required: true, format: .objectID))
+  }
+}
+
+extension WalletV1.DeleteWalletResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {}
+}
+
+extension WalletV1.ExportLedgerRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("brandUserId", &brandUserId, TextRules(format: .objectID))
+    rules.text("ownerUserId", &ownerUserId, TextRules(format: .objectID))
+    rules.text("walletId", &walletId, TextRules(format: .objectID))
+    rules.choice("type", &type)
+    rules.text("orderId", &orderId, TextRules(format: .objectID))
+    rules.text("payoutId", &payoutId, TextRules(format: .objectID))
+    rules.message("from", &from)
+    rules.message("to", &to)
+  }
+}
+
+extension WalletV1.ExportLedgerResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("fileName", &fileName)
+    rules.text("contentType", &contentType)
+  }
+}
+
+extension WalletV1.GetWalletStatsRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {}
+}
+
+extension WalletV1.GetWalletStatsResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.messages("wallets", &wallets)
+    rules.messages("payouts", &payouts)
+  }
+}
+
+extension WalletV1.ReconcileRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {}
+}
+
+extension WalletV1.ReconcileResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("report", &report)
+  }
+}
+
 extension WalletV1.EnsureWalletRequest {
   public mutating func enforce(_ rules: inout RuleCheck) {
     rules.text("ownerUserId", &ownerUserId, TextRules(required: true, format: .objectID))
@@ -107,5 +331,41 @@ extension WalletV1.SettleOrderFundsRequest {
 extension WalletV1.SettleOrderFundsResponse {
   public mutating func enforce(_ rules: inout RuleCheck) {
     rules.text("postingId", &postingId)
+  }
+}
+
+extension WalletV1.UnsettleOrderFundsRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("orderId", &orderId, TextRules(required: true, format: .objectID))
+    rules.integer("settlementSeq", settlementSeq, min: 1)
+    rules.integer("newHoldSeq", newHoldSeq, min: 1)
+    rules.integer("voidedTries", voidedTries, min: 0)
+  }
+}
+
+extension WalletV1.UnsettleOrderFundsResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("postingId", &postingId)
+    rules.message("hold", &hold)
+  }
+}
+
+extension WalletV1.CloseWalletRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.text("ownerUserId", &ownerUserId, TextRules(required: true, format: .objectID))
+  }
+}
+
+extension WalletV1.CloseWalletResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {}
+}
+
+extension WalletV1.ReconcileBooksRequest {
+  public mutating func enforce(_ rules: inout RuleCheck) {}
+}
+
+extension WalletV1.ReconcileBooksResponse {
+  public mutating func enforce(_ rules: inout RuleCheck) {
+    rules.message("report", &report)
   }
 }

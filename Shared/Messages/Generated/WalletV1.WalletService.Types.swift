@@ -109,6 +109,528 @@ extension WalletV1 {
     }
   }
 
+  public struct GetBalanceAtRequest: Message {
+    public var ownerUserId: String?
+    /// Inclusive.
+    public var at: GoogleProtobuf.Timestamp?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(ownerUserId: nil) }
+
+    public init(ownerUserId: String? = nil, at: GoogleProtobuf.Timestamp? = nil) {
+      self.ownerUserId = ownerUserId
+      self.at = at
+    }
+  }
+
+  public struct GetBalanceAtResponse: Message {
+    public var walletId: String
+    public var at: GoogleProtobuf.Timestamp?
+    public var availablePaise: Int64
+    public var lockedPaise: Int64
+    public var pendingPaise: Int64
+    /// Postings that had touched the wallet.
+    public var version: Int64
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(walletId: "") }
+
+    public init(
+      walletId: String = "", at: GoogleProtobuf.Timestamp? = nil, availablePaise: Int64 = 0, lockedPaise: Int64 = 0,
+      pendingPaise: Int64 = 0, version: Int64 = 0
+    ) {
+      self.walletId = walletId
+      self.at = at
+      self.availablePaise = availablePaise
+      self.lockedPaise = lockedPaise
+      self.pendingPaise = pendingPaise
+      self.version = version
+    }
+  }
+
+  public struct PayAgencyRequest: RequestIdentified {
+    public var requestId: String
+    /// For staff.
+    public var brandUserId: String?
+    /// Its user id.
+    public var agencyId: String
+    /// 1 to MAX_TRANSFER_PAISE.
+    public var amountPaise: Int64
+    public var ref: String
+    /// Absent means wallet.
+    public var mode: WalletV1.PaymentMode?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(
+      requestId: String = "", brandUserId: String? = nil, agencyId: String = "", amountPaise: Int64 = 0,
+      ref: String = "", mode: WalletV1.PaymentMode? = nil
+    ) {
+      self.requestId = requestId
+      self.brandUserId = brandUserId
+      self.agencyId = agencyId
+      self.amountPaise = amountPaise
+      self.ref = ref
+      self.mode = mode
+    }
+  }
+
+  public struct PayAgencyResponse: ReplayMarked {
+    /// The brand's.
+    public var wallet: WalletV1.Wallet?
+    /// The brand's leg.
+    public var transaction: WalletV1.Transaction?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(wallet: nil) }
+
+    public init(wallet: WalletV1.Wallet? = nil, transaction: WalletV1.Transaction? = nil, replayed: Bool = false) {
+      self.wallet = wallet
+      self.transaction = transaction
+      self.replayed = replayed
+    }
+  }
+
+  public struct ListBrandLedgerRequest: Message {
+    public var pageSize: Int32
+    public var cursor: String
+    public var includeTotal: Bool
+    /// For staff.
+    public var brandUserId: String?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(pageSize: 0) }
+
+    public init(pageSize: Int32 = 0, cursor: String = "", includeTotal: Bool = false, brandUserId: String? = nil) {
+      self.pageSize = pageSize
+      self.cursor = cursor
+      self.includeTotal = includeTotal
+      self.brandUserId = brandUserId
+    }
+  }
+
+  public struct ListBrandLedgerResponse: Message {
+    public var items: [WalletV1.BrandLedgerEntry]
+    public var nextCursor: String
+    public var total: Int64?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(items: []) }
+
+    public init(items: [WalletV1.BrandLedgerEntry] = [], nextCursor: String = "", total: Int64? = nil) {
+      self.items = items
+      self.nextCursor = nextCursor
+      self.total = total
+    }
+  }
+
+  public struct RequestPayoutRequest: RequestIdentified {
+    public var requestId: String
+    /// PAYOUT_MIN_PAISE to PAYOUT_MAX_PAISE.
+    public var amountPaise: Int64
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(requestId: String = "", amountPaise: Int64 = 0) {
+      self.requestId = requestId
+      self.amountPaise = amountPaise
+    }
+  }
+
+  public struct RequestPayoutResponse: ReplayMarked {
+    public var payout: WalletV1.Payout?
+    public var wallet: WalletV1.Wallet?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(payout: nil) }
+
+    public init(payout: WalletV1.Payout? = nil, wallet: WalletV1.Wallet? = nil, replayed: Bool = false) {
+      self.payout = payout
+      self.wallet = wallet
+      self.replayed = replayed
+    }
+  }
+
+  public struct CancelPayoutRequest: RequestIdentified {
+    public var requestId: String
+    public var payoutId: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(requestId: String = "", payoutId: String = "") {
+      self.requestId = requestId
+      self.payoutId = payoutId
+    }
+  }
+
+  public struct CancelPayoutResponse: ReplayMarked {
+    public var payout: WalletV1.Payout?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(payout: nil) }
+
+    public init(payout: WalletV1.Payout? = nil, replayed: Bool = false) {
+      self.payout = payout
+      self.replayed = replayed
+    }
+  }
+
+  public struct StartPayoutRequest: RequestIdentified {
+    public var requestId: String
+    public var payoutId: String
+    public var provider: String
+    public var providerRef: String?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(requestId: String = "", payoutId: String = "", provider: String = "", providerRef: String? = nil) {
+      self.requestId = requestId
+      self.payoutId = payoutId
+      self.provider = provider
+      self.providerRef = providerRef
+    }
+  }
+
+  public struct StartPayoutResponse: ReplayMarked {
+    public var payout: WalletV1.Payout?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(payout: nil) }
+
+    public init(payout: WalletV1.Payout? = nil, replayed: Bool = false) {
+      self.payout = payout
+      self.replayed = replayed
+    }
+  }
+
+  public struct CompletePayoutRequest: RequestIdentified {
+    public var requestId: String
+    public var payoutId: String
+    public var provider: String
+    public var providerRef: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(requestId: String = "", payoutId: String = "", provider: String = "", providerRef: String = "") {
+      self.requestId = requestId
+      self.payoutId = payoutId
+      self.provider = provider
+      self.providerRef = providerRef
+    }
+  }
+
+  public struct CompletePayoutResponse: ReplayMarked {
+    public var payout: WalletV1.Payout?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(payout: nil) }
+
+    public init(payout: WalletV1.Payout? = nil, replayed: Bool = false) {
+      self.payout = payout
+      self.replayed = replayed
+    }
+  }
+
+  public struct FailPayoutRequest: RequestIdentified {
+    public var requestId: String
+    public var payoutId: String
+    public var failureCode: String
+    public var failureMessage: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(requestId: String = "", payoutId: String = "", failureCode: String = "", failureMessage: String = "") {
+      self.requestId = requestId
+      self.payoutId = payoutId
+      self.failureCode = failureCode
+      self.failureMessage = failureMessage
+    }
+  }
+
+  public struct FailPayoutResponse: ReplayMarked {
+    public var payout: WalletV1.Payout?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(payout: nil) }
+
+    public init(payout: WalletV1.Payout? = nil, replayed: Bool = false) {
+      self.payout = payout
+      self.replayed = replayed
+    }
+  }
+
+  public struct RecordManualPayoutRequest: RequestIdentified {
+    public var requestId: String
+    public var beneficiaryUserId: String
+    /// At least 1.
+    public var amountPaise: Int64
+    public var providerRef: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(
+      requestId: String = "", beneficiaryUserId: String = "", amountPaise: Int64 = 0, providerRef: String = ""
+    ) {
+      self.requestId = requestId
+      self.beneficiaryUserId = beneficiaryUserId
+      self.amountPaise = amountPaise
+      self.providerRef = providerRef
+    }
+  }
+
+  public struct RecordManualPayoutResponse: ReplayMarked {
+    public var payout: WalletV1.Payout?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(payout: nil) }
+
+    public init(payout: WalletV1.Payout? = nil, replayed: Bool = false) {
+      self.payout = payout
+      self.replayed = replayed
+    }
+  }
+
+  public struct RecordAgencyPayoutRequest: RequestIdentified {
+    public var requestId: String
+    /// The mediator's user id.
+    public var mediatorId: String
+    /// At least 1.
+    public var amountPaise: Int64
+    public var ref: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(requestId: String = "", mediatorId: String = "", amountPaise: Int64 = 0, ref: String = "") {
+      self.requestId = requestId
+      self.mediatorId = mediatorId
+      self.amountPaise = amountPaise
+      self.ref = ref
+    }
+  }
+
+  public struct RecordAgencyPayoutResponse: ReplayMarked {
+    public var payout: WalletV1.Payout?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(payout: nil) }
+
+    public init(payout: WalletV1.Payout? = nil, replayed: Bool = false) {
+      self.payout = payout
+      self.replayed = replayed
+    }
+  }
+
+  public struct DeletePayoutRequest: RequestIdentified {
+    public var requestId: String
+    public var payoutId: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(requestId: String = "", payoutId: String = "") {
+      self.requestId = requestId
+      self.payoutId = payoutId
+    }
+  }
+
+  public struct DeletePayoutResponse: ReplayMarked {
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(replayed: false) }
+
+    public init(replayed: Bool = false) {
+      self.replayed = replayed
+    }
+  }
+
+  public struct ListPayoutsRequest: Message {
+    public var pageSize: Int32
+    public var cursor: String
+    public var includeTotal: Bool
+    public var status: WalletV1.PayoutStatus?
+    public var beneficiaryUserId: String?
+    /// Inclusive; the time of the request.
+    public var from: GoogleProtobuf.Timestamp?
+    /// Exclusive.
+    public var to: GoogleProtobuf.Timestamp?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(pageSize: 0) }
+
+    public init(
+      pageSize: Int32 = 0, cursor: String = "", includeTotal: Bool = false, status: WalletV1.PayoutStatus? = nil,
+      beneficiaryUserId: String? = nil, from: GoogleProtobuf.Timestamp? = nil, to: GoogleProtobuf.Timestamp? = nil
+    ) {
+      self.pageSize = pageSize
+      self.cursor = cursor
+      self.includeTotal = includeTotal
+      self.status = status
+      self.beneficiaryUserId = beneficiaryUserId
+      self.from = from
+      self.to = to
+    }
+  }
+
+  public struct ListPayoutsResponse: Message {
+    public var items: [WalletV1.Payout]
+    public var nextCursor: String
+    public var total: Int64?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(items: []) }
+
+    public init(items: [WalletV1.Payout] = [], nextCursor: String = "", total: Int64? = nil) {
+      self.items = items
+      self.nextCursor = nextCursor
+      self.total = total
+    }
+  }
+
+  public struct DeleteWalletRequest: RequestIdentified {
+    public var requestId: String
+    public var ownerUserId: String
+    /// Must be true.
+    public var confirm: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(requestId: "") }
+
+    public init(requestId: String = "", ownerUserId: String = "", confirm: Bool = false) {
+      self.requestId = requestId
+      self.ownerUserId = ownerUserId
+      self.confirm = confirm
+    }
+  }
+
+  public struct DeleteWalletResponse: ReplayMarked {
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(replayed: false) }
+
+    public init(replayed: Bool = false) {
+      self.replayed = replayed
+    }
+  }
+
+  public struct ExportLedgerRequest: Message {
+    /// The brand's payments to agencies; of the fields below only brand_user_id counts.
+    public var brandLedger: Bool
+    /// For staff.
+    public var brandUserId: String?
+    public var ownerUserId: String?
+    public var walletId: String?
+    public var type: WalletV1.TransactionType?
+    public var orderId: String?
+    public var payoutId: String?
+    /// Inclusive.
+    public var from: GoogleProtobuf.Timestamp?
+    /// Exclusive.
+    public var to: GoogleProtobuf.Timestamp?
+    public var includeMemo: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(brandLedger: false) }
+
+    public init(
+      brandLedger: Bool = false, brandUserId: String? = nil, ownerUserId: String? = nil, walletId: String? = nil,
+      type: WalletV1.TransactionType? = nil, orderId: String? = nil, payoutId: String? = nil,
+      from: GoogleProtobuf.Timestamp? = nil, to: GoogleProtobuf.Timestamp? = nil, includeMemo: Bool = false
+    ) {
+      self.brandLedger = brandLedger
+      self.brandUserId = brandUserId
+      self.ownerUserId = ownerUserId
+      self.walletId = walletId
+      self.type = type
+      self.orderId = orderId
+      self.payoutId = payoutId
+      self.from = from
+      self.to = to
+      self.includeMemo = includeMemo
+    }
+  }
+
+  public struct ExportLedgerResponse: Message {
+    public var fileName: String
+    /// text/csv; charset=utf-8
+    public var contentType: String
+    public var content: [UInt8]
+    /// Without the head.
+    public var rows: Int32
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(fileName: "") }
+
+    public init(fileName: String = "", contentType: String = "", content: [UInt8] = [], rows: Int32 = 0) {
+      self.fileName = fileName
+      self.contentType = contentType
+      self.content = content
+      self.rows = rows
+    }
+  }
+
+  public struct GetWalletStatsRequest: Message {
+    public var unknownFields = UnknownFields()
+
+    public init() {}
+  }
+
+  public struct GetWalletStatsResponse: Message {
+    /// Of live wallets; kinds without any are left out.
+    public var wallets: [WalletV1.WalletTotals]
+    /// States without any are left out.
+    public var payouts: [WalletV1.PayoutTotals]
+    public var openHolds: Int64
+    public var openHoldsPaise: Int64
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(wallets: []) }
+
+    public init(
+      wallets: [WalletV1.WalletTotals] = [], payouts: [WalletV1.PayoutTotals] = [], openHolds: Int64 = 0,
+      openHoldsPaise: Int64 = 0
+    ) {
+      self.wallets = wallets
+      self.payouts = payouts
+      self.openHolds = openHolds
+      self.openHoldsPaise = openHoldsPaise
+    }
+  }
+
+  public struct ReconcileRequest: Message {
+    public var unknownFields = UnknownFields()
+
+    public init() {}
+  }
+
+  public struct ReconcileResponse: Message {
+    public var report: WalletV1.ReconcileReport?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(report: nil) }
+
+    public init(report: WalletV1.ReconcileReport? = nil) {
+      self.report = report
+    }
+  }
+
   public struct EnsureWalletRequest: Message {
     public var ownerUserId: String
     public var ownerKind: CommonV1.OwnerKind
@@ -254,6 +776,87 @@ extension WalletV1 {
     public init(postingId: String = "", replayed: Bool = false) {
       self.postingId = postingId
       self.replayed = replayed
+    }
+  }
+
+  public struct UnsettleOrderFundsRequest: Message {
+    public var orderId: String
+    public var settlementSeq: Int32
+    public var newHoldSeq: Int32
+    public var resolve: Bool
+    /// How many tries of this reversal were refused with `resolve` before; see SettleOrderFunds.
+    public var voidedTries: Int32
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(orderId: "") }
+
+    public init(
+      orderId: String = "", settlementSeq: Int32 = 0, newHoldSeq: Int32 = 0, resolve: Bool = false,
+      voidedTries: Int32 = 0
+    ) {
+      self.orderId = orderId
+      self.settlementSeq = settlementSeq
+      self.newHoldSeq = newHoldSeq
+      self.resolve = resolve
+      self.voidedTries = voidedTries
+    }
+  }
+
+  public struct UnsettleOrderFundsResponse: ReplayMarked {
+    public var postingId: String
+    public var hold: WalletV1.Hold?
+    public var replayed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(postingId: "") }
+
+    public init(postingId: String = "", hold: WalletV1.Hold? = nil, replayed: Bool = false) {
+      self.postingId = postingId
+      self.hold = hold
+      self.replayed = replayed
+    }
+  }
+
+  public struct CloseWalletRequest: Message {
+    public var ownerUserId: String
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(ownerUserId: "") }
+
+    public init(ownerUserId: String = "") {
+      self.ownerUserId = ownerUserId
+    }
+  }
+
+  public struct CloseWalletResponse: Message {
+    /// False when there was no wallet.
+    public var closed: Bool
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(closed: false) }
+
+    public init(closed: Bool = false) {
+      self.closed = closed
+    }
+  }
+
+  public struct ReconcileBooksRequest: Message {
+    public var unknownFields = UnknownFields()
+
+    public init() {}
+  }
+
+  public struct ReconcileBooksResponse: Message {
+    public var transactionsChecked: Int64
+    /// In the last message only.
+    public var report: WalletV1.ReconcileReport?
+    public var unknownFields = UnknownFields()
+
+    public init() { self.init(transactionsChecked: 0) }
+
+    public init(transactionsChecked: Int64 = 0, report: WalletV1.ReconcileReport? = nil) {
+      self.transactionsChecked = transactionsChecked
+      self.report = report
     }
   }
 }

@@ -273,6 +273,1241 @@ extension WalletV1.DepositResponse: WireMessage {
   }
 }
 
+extension WalletV1.GetBalanceAtRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__GetBalanceAtRequest
+
+  public static var fullName: String { "mobo.wallet.v1.GetBalanceAtRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__get_balance_at_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    if c.pointee._owner_user_id_case.rawValue == 1 {
+      ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
+    } else {
+      ownerUserId = nil
+    }
+    at = try WireRead.message(c.pointee.at)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    if let ownerUserId {
+      c.pointee._owner_user_id_case = .init(rawValue: 1)
+      c.pointee.owner_user_id = arena.binary(ownerUserId)
+    }
+    c.pointee.at = arena.message(at)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.GetBalanceAtResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__GetBalanceAtResponse
+
+  public static var fullName: String { "mobo.wallet.v1.GetBalanceAtResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__get_balance_at_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    walletId = try c.pointee.wallet_id.string("walletId")
+    at = try WireRead.message(c.pointee.at)
+    availablePaise = c.pointee.available_paise
+    lockedPaise = c.pointee.locked_paise
+    pendingPaise = c.pointee.pending_paise
+    version = c.pointee.version
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
+    c.pointee.wallet_id = arena.binary(walletId)
+    c.pointee.at = arena.message(at)
+    c.pointee.available_paise = availablePaise
+    c.pointee.locked_paise = lockedPaise
+    c.pointee.pending_paise = pendingPaise
+    c.pointee.version = version
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.PayAgencyRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__PayAgencyRequest
+
+  public static var fullName: String { "mobo.wallet.v1.PayAgencyRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__pay_agency_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    if c.pointee._brand_user_id_case.rawValue == 2 {
+      brandUserId = try c.pointee.brand_user_id.string("brandUserId")
+    } else {
+      brandUserId = nil
+    }
+    agencyId = try c.pointee.agency_id.string("agencyId")
+    amountPaise = c.pointee.amount_paise
+    ref = try c.pointee.ref.string("ref")
+    if c.pointee._mode_case.rawValue == 6 {
+      mode = WireRead.enumeration(c.pointee.mode)
+    } else {
+      mode = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 6)
+    c.pointee.request_id = arena.binary(requestId)
+    if let brandUserId {
+      c.pointee._brand_user_id_case = .init(rawValue: 2)
+      c.pointee.brand_user_id = arena.binary(brandUserId)
+    }
+    c.pointee.agency_id = arena.binary(agencyId)
+    c.pointee.amount_paise = amountPaise
+    c.pointee.ref = arena.binary(ref)
+    if let mode {
+      c.pointee._mode_case = .init(rawValue: 6)
+      c.pointee.mode = WireWrite.enumeration(mode)
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.PayAgencyResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__PayAgencyResponse
+
+  public static var fullName: String { "mobo.wallet.v1.PayAgencyResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__pay_agency_response__descriptor()
+  }
+
+  static var isRecursive: Bool { true }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    wallet = try WireRead.message(c.pointee.wallet)
+    transaction = try WireRead.message(c.pointee.transaction)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.wallet = arena.message(wallet)
+    c.pointee.transaction = arena.message(transaction)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ListBrandLedgerRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ListBrandLedgerRequest
+
+  public static var fullName: String { "mobo.wallet.v1.ListBrandLedgerRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__list_brand_ledger_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    pageSize = c.pointee.page_size
+    cursor = try c.pointee.cursor.string("cursor")
+    includeTotal = c.pointee.include_total != 0
+    if c.pointee._brand_user_id_case.rawValue == 4 {
+      brandUserId = try c.pointee.brand_user_id.string("brandUserId")
+    } else {
+      brandUserId = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.page_size = pageSize
+    c.pointee.cursor = arena.binary(cursor)
+    c.pointee.include_total = includeTotal ? 1 : 0
+    if let brandUserId {
+      c.pointee._brand_user_id_case = .init(rawValue: 4)
+      c.pointee.brand_user_id = arena.binary(brandUserId)
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ListBrandLedgerResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ListBrandLedgerResponse
+
+  public static var fullName: String { "mobo.wallet.v1.ListBrandLedgerResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__list_brand_ledger_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    items = try WireRead.messages(c.pointee.n_items, c.pointee.items)
+    nextCursor = try c.pointee.next_cursor.string("nextCursor")
+    if c.pointee._total_case.rawValue == 3 {
+      total = c.pointee.total
+    } else {
+      total = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.n_items = items.count
+    c.pointee.items = arena.messages(items)
+    c.pointee.next_cursor = arena.binary(nextCursor)
+    if let total {
+      c.pointee._total_case = .init(rawValue: 3)
+      c.pointee.total = total
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.RequestPayoutRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__RequestPayoutRequest
+
+  public static var fullName: String { "mobo.wallet.v1.RequestPayoutRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__request_payout_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    amountPaise = c.pointee.amount_paise
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.amount_paise = amountPaise
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.RequestPayoutResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__RequestPayoutResponse
+
+  public static var fullName: String { "mobo.wallet.v1.RequestPayoutResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__request_payout_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    payout = try WireRead.message(c.pointee.payout)
+    wallet = try WireRead.message(c.pointee.wallet)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.payout = arena.message(payout)
+    c.pointee.wallet = arena.message(wallet)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.CancelPayoutRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__CancelPayoutRequest
+
+  public static var fullName: String { "mobo.wallet.v1.CancelPayoutRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__cancel_payout_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    payoutId = try c.pointee.payout_id.string("payoutId")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.payout_id = arena.binary(payoutId)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.CancelPayoutResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__CancelPayoutResponse
+
+  public static var fullName: String { "mobo.wallet.v1.CancelPayoutResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__cancel_payout_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    payout = try WireRead.message(c.pointee.payout)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.payout = arena.message(payout)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.StartPayoutRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__StartPayoutRequest
+
+  public static var fullName: String { "mobo.wallet.v1.StartPayoutRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__start_payout_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    payoutId = try c.pointee.payout_id.string("payoutId")
+    provider = try c.pointee.provider.string("provider")
+    if c.pointee._provider_ref_case.rawValue == 4 {
+      providerRef = try c.pointee.provider_ref.string("providerRef")
+    } else {
+      providerRef = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.payout_id = arena.binary(payoutId)
+    c.pointee.provider = arena.binary(provider)
+    if let providerRef {
+      c.pointee._provider_ref_case = .init(rawValue: 4)
+      c.pointee.provider_ref = arena.binary(providerRef)
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.StartPayoutResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__StartPayoutResponse
+
+  public static var fullName: String { "mobo.wallet.v1.StartPayoutResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__start_payout_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    payout = try WireRead.message(c.pointee.payout)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.payout = arena.message(payout)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.CompletePayoutRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__CompletePayoutRequest
+
+  public static var fullName: String { "mobo.wallet.v1.CompletePayoutRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__complete_payout_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    payoutId = try c.pointee.payout_id.string("payoutId")
+    provider = try c.pointee.provider.string("provider")
+    providerRef = try c.pointee.provider_ref.string("providerRef")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.payout_id = arena.binary(payoutId)
+    c.pointee.provider = arena.binary(provider)
+    c.pointee.provider_ref = arena.binary(providerRef)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.CompletePayoutResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__CompletePayoutResponse
+
+  public static var fullName: String { "mobo.wallet.v1.CompletePayoutResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__complete_payout_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    payout = try WireRead.message(c.pointee.payout)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.payout = arena.message(payout)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.FailPayoutRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__FailPayoutRequest
+
+  public static var fullName: String { "mobo.wallet.v1.FailPayoutRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__fail_payout_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    payoutId = try c.pointee.payout_id.string("payoutId")
+    failureCode = try c.pointee.failure_code.string("failureCode")
+    failureMessage = try c.pointee.failure_message.string("failureMessage")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.payout_id = arena.binary(payoutId)
+    c.pointee.failure_code = arena.binary(failureCode)
+    c.pointee.failure_message = arena.binary(failureMessage)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.FailPayoutResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__FailPayoutResponse
+
+  public static var fullName: String { "mobo.wallet.v1.FailPayoutResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__fail_payout_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    payout = try WireRead.message(c.pointee.payout)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.payout = arena.message(payout)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.RecordManualPayoutRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__RecordManualPayoutRequest
+
+  public static var fullName: String { "mobo.wallet.v1.RecordManualPayoutRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__record_manual_payout_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    beneficiaryUserId = try c.pointee.beneficiary_user_id.string("beneficiaryUserId")
+    amountPaise = c.pointee.amount_paise
+    providerRef = try c.pointee.provider_ref.string("providerRef")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.beneficiary_user_id = arena.binary(beneficiaryUserId)
+    c.pointee.amount_paise = amountPaise
+    c.pointee.provider_ref = arena.binary(providerRef)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.RecordManualPayoutResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__RecordManualPayoutResponse
+
+  public static var fullName: String { "mobo.wallet.v1.RecordManualPayoutResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__record_manual_payout_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    payout = try WireRead.message(c.pointee.payout)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.payout = arena.message(payout)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.RecordAgencyPayoutRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__RecordAgencyPayoutRequest
+
+  public static var fullName: String { "mobo.wallet.v1.RecordAgencyPayoutRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__record_agency_payout_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    mediatorId = try c.pointee.mediator_id.string("mediatorId")
+    amountPaise = c.pointee.amount_paise
+    ref = try c.pointee.ref.string("ref")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.mediator_id = arena.binary(mediatorId)
+    c.pointee.amount_paise = amountPaise
+    c.pointee.ref = arena.binary(ref)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.RecordAgencyPayoutResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__RecordAgencyPayoutResponse
+
+  public static var fullName: String { "mobo.wallet.v1.RecordAgencyPayoutResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__record_agency_payout_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    payout = try WireRead.message(c.pointee.payout)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.payout = arena.message(payout)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.DeletePayoutRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__DeletePayoutRequest
+
+  public static var fullName: String { "mobo.wallet.v1.DeletePayoutRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__delete_payout_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    payoutId = try c.pointee.payout_id.string("payoutId")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.payout_id = arena.binary(payoutId)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.DeletePayoutResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__DeletePayoutResponse
+
+  public static var fullName: String { "mobo.wallet.v1.DeletePayoutResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__delete_payout_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ListPayoutsRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ListPayoutsRequest
+
+  public static var fullName: String { "mobo.wallet.v1.ListPayoutsRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__list_payouts_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    pageSize = c.pointee.page_size
+    cursor = try c.pointee.cursor.string("cursor")
+    includeTotal = c.pointee.include_total != 0
+    if c.pointee._status_case.rawValue == 4 {
+      status = WireRead.enumeration(c.pointee.status)
+    } else {
+      status = nil
+    }
+    if c.pointee._beneficiary_user_id_case.rawValue == 5 {
+      beneficiaryUserId = try c.pointee.beneficiary_user_id.string("beneficiaryUserId")
+    } else {
+      beneficiaryUserId = nil
+    }
+    from = try WireRead.message(c.pointee.from)
+    to = try WireRead.message(c.pointee.to)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 7)
+    c.pointee.page_size = pageSize
+    c.pointee.cursor = arena.binary(cursor)
+    c.pointee.include_total = includeTotal ? 1 : 0
+    if let status {
+      c.pointee._status_case = .init(rawValue: 4)
+      c.pointee.status = WireWrite.enumeration(status)
+    }
+    if let beneficiaryUserId {
+      c.pointee._beneficiary_user_id_case = .init(rawValue: 5)
+      c.pointee.beneficiary_user_id = arena.binary(beneficiaryUserId)
+    }
+    c.pointee.from = arena.message(from)
+    c.pointee.to = arena.message(to)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ListPayoutsResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ListPayoutsResponse
+
+  public static var fullName: String { "mobo.wallet.v1.ListPayoutsResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__list_payouts_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    items = try WireRead.messages(c.pointee.n_items, c.pointee.items)
+    nextCursor = try c.pointee.next_cursor.string("nextCursor")
+    if c.pointee._total_case.rawValue == 3 {
+      total = c.pointee.total
+    } else {
+      total = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.n_items = items.count
+    c.pointee.items = arena.messages(items)
+    c.pointee.next_cursor = arena.binary(nextCursor)
+    if let total {
+      c.pointee._total_case = .init(rawValue: 3)
+      c.pointee.total = total
+    }
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.DeleteWalletRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__DeleteWalletRequest
+
+  public static var fullName: String { "mobo.wallet.v1.DeleteWalletRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__delete_wallet_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    requestId = try c.pointee.request_id.string("requestId")
+    ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
+    confirm = c.pointee.confirm != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.request_id = arena.binary(requestId)
+    c.pointee.owner_user_id = arena.binary(ownerUserId)
+    c.pointee.confirm = confirm ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.DeleteWalletResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__DeleteWalletResponse
+
+  public static var fullName: String { "mobo.wallet.v1.DeleteWalletResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__delete_wallet_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ExportLedgerRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ExportLedgerRequest
+
+  public static var fullName: String { "mobo.wallet.v1.ExportLedgerRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__export_ledger_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    brandLedger = c.pointee.brand_ledger != 0
+    if c.pointee._brand_user_id_case.rawValue == 2 {
+      brandUserId = try c.pointee.brand_user_id.string("brandUserId")
+    } else {
+      brandUserId = nil
+    }
+    if c.pointee._owner_user_id_case.rawValue == 3 {
+      ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
+    } else {
+      ownerUserId = nil
+    }
+    if c.pointee._wallet_id_case.rawValue == 4 {
+      walletId = try c.pointee.wallet_id.string("walletId")
+    } else {
+      walletId = nil
+    }
+    if c.pointee._type_case.rawValue == 5 {
+      type = WireRead.enumeration(c.pointee.type)
+    } else {
+      type = nil
+    }
+    if c.pointee._order_id_case.rawValue == 6 {
+      orderId = try c.pointee.order_id.string("orderId")
+    } else {
+      orderId = nil
+    }
+    if c.pointee._payout_id_case.rawValue == 7 {
+      payoutId = try c.pointee.payout_id.string("payoutId")
+    } else {
+      payoutId = nil
+    }
+    from = try WireRead.message(c.pointee.from)
+    to = try WireRead.message(c.pointee.to)
+    includeMemo = c.pointee.include_memo != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 10)
+    c.pointee.brand_ledger = brandLedger ? 1 : 0
+    if let brandUserId {
+      c.pointee._brand_user_id_case = .init(rawValue: 2)
+      c.pointee.brand_user_id = arena.binary(brandUserId)
+    }
+    if let ownerUserId {
+      c.pointee._owner_user_id_case = .init(rawValue: 3)
+      c.pointee.owner_user_id = arena.binary(ownerUserId)
+    }
+    if let walletId {
+      c.pointee._wallet_id_case = .init(rawValue: 4)
+      c.pointee.wallet_id = arena.binary(walletId)
+    }
+    if let type {
+      c.pointee._type_case = .init(rawValue: 5)
+      c.pointee.type = WireWrite.enumeration(type)
+    }
+    if let orderId {
+      c.pointee._order_id_case = .init(rawValue: 6)
+      c.pointee.order_id = arena.binary(orderId)
+    }
+    if let payoutId {
+      c.pointee._payout_id_case = .init(rawValue: 7)
+      c.pointee.payout_id = arena.binary(payoutId)
+    }
+    c.pointee.from = arena.message(from)
+    c.pointee.to = arena.message(to)
+    c.pointee.include_memo = includeMemo ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ExportLedgerResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ExportLedgerResponse
+
+  public static var fullName: String { "mobo.wallet.v1.ExportLedgerResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__export_ledger_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    fileName = try c.pointee.file_name.string("fileName")
+    contentType = try c.pointee.content_type.string("contentType")
+    content = c.pointee.content.array
+    rows = c.pointee.rows
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.file_name = arena.binary(fileName)
+    c.pointee.content_type = arena.binary(contentType)
+    c.pointee.content = arena.binary(content)
+    c.pointee.rows = rows
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.GetWalletStatsRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__GetWalletStatsRequest
+
+  public static var fullName: String { "mobo.wallet.v1.GetWalletStatsRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__get_wallet_stats_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 0)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.GetWalletStatsResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__GetWalletStatsResponse
+
+  public static var fullName: String { "mobo.wallet.v1.GetWalletStatsResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__get_wallet_stats_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    wallets = try WireRead.messages(c.pointee.n_wallets, c.pointee.wallets)
+    payouts = try WireRead.messages(c.pointee.n_payouts, c.pointee.payouts)
+    openHolds = c.pointee.open_holds
+    openHoldsPaise = c.pointee.open_holds_paise
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 4)
+    c.pointee.n_wallets = wallets.count
+    c.pointee.wallets = arena.messages(wallets)
+    c.pointee.n_payouts = payouts.count
+    c.pointee.payouts = arena.messages(payouts)
+    c.pointee.open_holds = openHolds
+    c.pointee.open_holds_paise = openHoldsPaise
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ReconcileRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ReconcileRequest
+
+  public static var fullName: String { "mobo.wallet.v1.ReconcileRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__reconcile_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 0)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ReconcileResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ReconcileResponse
+
+  public static var fullName: String { "mobo.wallet.v1.ReconcileResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__reconcile_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    report = try WireRead.message(c.pointee.report)
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    c.pointee.report = arena.message(report)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
 extension WalletV1.EnsureWalletRequest: WireMessage {
   typealias CStruct = Mobo__Wallet__V1__EnsureWalletRequest
 
@@ -567,6 +1802,211 @@ extension WalletV1.SettleOrderFundsResponse: WireMessage {
     arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
     c.pointee.posting_id = arena.binary(postingId)
     c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.UnsettleOrderFundsRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__UnsettleOrderFundsRequest
+
+  public static var fullName: String { "mobo.wallet.v1.UnsettleOrderFundsRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__unsettle_order_funds_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    orderId = try c.pointee.order_id.string("orderId")
+    settlementSeq = c.pointee.settlement_seq
+    newHoldSeq = c.pointee.new_hold_seq
+    resolve = c.pointee.resolve != 0
+    voidedTries = c.pointee.voided_tries
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 5)
+    c.pointee.order_id = arena.binary(orderId)
+    c.pointee.settlement_seq = settlementSeq
+    c.pointee.new_hold_seq = newHoldSeq
+    c.pointee.resolve = resolve ? 1 : 0
+    c.pointee.voided_tries = voidedTries
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.UnsettleOrderFundsResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__UnsettleOrderFundsResponse
+
+  public static var fullName: String { "mobo.wallet.v1.UnsettleOrderFundsResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__unsettle_order_funds_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    postingId = try c.pointee.posting_id.string("postingId")
+    hold = try WireRead.message(c.pointee.hold)
+    replayed = c.pointee.replayed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 3)
+    c.pointee.posting_id = arena.binary(postingId)
+    c.pointee.hold = arena.message(hold)
+    c.pointee.replayed = replayed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.CloseWalletRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__CloseWalletRequest
+
+  public static var fullName: String { "mobo.wallet.v1.CloseWalletRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__close_wallet_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    ownerUserId = try c.pointee.owner_user_id.string("ownerUserId")
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    c.pointee.owner_user_id = arena.binary(ownerUserId)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.CloseWalletResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__CloseWalletResponse
+
+  public static var fullName: String { "mobo.wallet.v1.CloseWalletResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__close_wallet_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    closed = c.pointee.closed != 0
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 1)
+    c.pointee.closed = closed ? 1 : 0
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ReconcileBooksRequest: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ReconcileBooksRequest
+
+  public static var fullName: String { "mobo.wallet.v1.ReconcileBooksRequest" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__reconcile_books_request__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 0)
+    unknownFields.fill(&c.pointee.base, arena)
+  }
+}
+
+extension WalletV1.ReconcileBooksResponse: WireMessage {
+  typealias CStruct = Mobo__Wallet__V1__ReconcileBooksResponse
+
+  public static var fullName: String { "mobo.wallet.v1.ReconcileBooksResponse" }
+
+  static var descriptor: UnsafePointer<ProtobufCMessageDescriptor> {
+    mobo_mobo__wallet__v1__reconcile_books_response__descriptor()
+  }
+
+  static var isRecursive: Bool { false }
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure) {
+    self = try WireCodec.decode(bytes)
+  }
+
+  public func serialized() throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self)
+  }
+
+  init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
+    transactionsChecked = c.pointee.transactions_checked
+    if c.pointee._report_case.rawValue == 2 {
+      report = try WireRead.message(c.pointee.report)
+    } else {
+      report = nil
+    }
+    if c.pointee.base.n_unknown_fields > 0 { unknownFields = try UnknownFields(c.pointee.base) }
+  }
+
+  func fill(_ c: UnsafeMutablePointer<CStruct>, _ arena: Arena) {
+    arena.begin(&c.pointee.base, Self.descriptor, fields: 2)
+    c.pointee.transactions_checked = transactionsChecked
+    if let report {
+      c.pointee._report_case = .init(rawValue: 2)
+      c.pointee.report = arena.message(report)
+    }
     unknownFields.fill(&c.pointee.base, arena)
   }
 }

@@ -19,6 +19,16 @@ public protocol IdentityInternalServiceHandlers: Sendable {
   func getLineage(
     _ request: IdentityV1.GetLineageRequest, _ context: CallContext
   ) async throws -> IdentityV1.GetLineageResponse
+
+  /// Whether an approved connection joins a brand and an agency, and who the two are.
+  func areConnected(
+    _ request: IdentityV1.AreConnectedRequest, _ context: CallContext
+  ) async throws -> IdentityV1.AreConnectedResponse
+
+  /// Where a user is paid to, and what a payout depends on. Fails with USER_NOT_FOUND.
+  func getPayoutDestination(
+    _ request: IdentityV1.GetPayoutDestinationRequest, _ context: CallContext
+  ) async throws -> IdentityV1.GetPayoutDestinationResponse
 }
 
 /// The methods of `mobo.identity.v1.IdentityInternalService`, as its proto declares them.
@@ -37,7 +47,17 @@ public enum IdentityInternalServiceMethods {
     service: service, name: "GetLineage",
     rules: MethodRules(callers: ["campaign", "order", "wallet"]))
 
-  public static let all: [MethodDescriptor] = [getSigningKeys, getPrincipal, getLineage]
+  public static let areConnected = MethodDescriptor(
+    service: service, name: "AreConnected",
+    rules: MethodRules(callers: ["wallet"]))
+
+  public static let getPayoutDestination = MethodDescriptor(
+    service: service, name: "GetPayoutDestination",
+    rules: MethodRules(callers: ["wallet"]))
+
+  public static let all: [MethodDescriptor] = [
+    getSigningKeys, getPrincipal, getLineage, areConnected, getPayoutDestination,
+  ]
 }
 
 /// Registers an implementation of `mobo.identity.v1.IdentityInternalService`: requests reach it decoded and validated.
@@ -51,6 +71,10 @@ public struct IdentityInternalServiceBinding: ServiceBinding {
       BoundMethod(IdentityInternalServiceMethods.getSigningKeys) { try await handlers.getSigningKeys($0, $1) },
       BoundMethod(IdentityInternalServiceMethods.getPrincipal) { try await handlers.getPrincipal($0, $1) },
       BoundMethod(IdentityInternalServiceMethods.getLineage) { try await handlers.getLineage($0, $1) },
+      BoundMethod(IdentityInternalServiceMethods.areConnected) { try await handlers.areConnected($0, $1) },
+      BoundMethod(IdentityInternalServiceMethods.getPayoutDestination) {
+        try await handlers.getPayoutDestination($0, $1)
+      },
     ]
   }
 }
@@ -80,5 +104,19 @@ public struct IdentityInternalServiceClient: Sendable {
     _ request: IdentityV1.GetLineageRequest, options: CallOptions = CallOptions()
   ) async throws -> IdentityV1.GetLineageResponse {
     try await channel.call(IdentityInternalServiceMethods.getLineage, request, options)
+  }
+
+  /// Whether an approved connection joins a brand and an agency, and who the two are.
+  public func areConnected(
+    _ request: IdentityV1.AreConnectedRequest, options: CallOptions = CallOptions()
+  ) async throws -> IdentityV1.AreConnectedResponse {
+    try await channel.call(IdentityInternalServiceMethods.areConnected, request, options)
+  }
+
+  /// Where a user is paid to, and what a payout depends on. Fails with USER_NOT_FOUND.
+  public func getPayoutDestination(
+    _ request: IdentityV1.GetPayoutDestinationRequest, options: CallOptions = CallOptions()
+  ) async throws -> IdentityV1.GetPayoutDestinationResponse {
+    try await channel.call(IdentityInternalServiceMethods.getPayoutDestination, request, options)
   }
 }

@@ -44,5 +44,53 @@ public enum PublicRoutes {
     TranscodedRoute(
       WalletServiceMethods.deposit, WalletV1.DepositRequest.self,
       WalletV1.DepositResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.getBalanceAt, WalletV1.GetBalanceAtRequest.self,
+      WalletV1.GetBalanceAtResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.payAgency, WalletV1.PayAgencyRequest.self,
+      WalletV1.PayAgencyResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.listBrandLedger, WalletV1.ListBrandLedgerRequest.self,
+      WalletV1.ListBrandLedgerResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.requestPayout, WalletV1.RequestPayoutRequest.self,
+      WalletV1.RequestPayoutResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.cancelPayout, WalletV1.CancelPayoutRequest.self,
+      WalletV1.CancelPayoutResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.startPayout, WalletV1.StartPayoutRequest.self,
+      WalletV1.StartPayoutResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.completePayout, WalletV1.CompletePayoutRequest.self,
+      WalletV1.CompletePayoutResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.failPayout, WalletV1.FailPayoutRequest.self,
+      WalletV1.FailPayoutResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.recordManualPayout, WalletV1.RecordManualPayoutRequest.self,
+      WalletV1.RecordManualPayoutResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.recordAgencyPayout, WalletV1.RecordAgencyPayoutRequest.self,
+      WalletV1.RecordAgencyPayoutResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.deletePayout, WalletV1.DeletePayoutRequest.self,
+      WalletV1.DeletePayoutResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.listPayouts, WalletV1.ListPayoutsRequest.self,
+      WalletV1.ListPayoutsResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.deleteWallet, WalletV1.DeleteWalletRequest.self,
+      WalletV1.DeleteWalletResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.exportLedger, WalletV1.ExportLedgerRequest.self,
+      WalletV1.ExportLedgerResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.getWalletStats, WalletV1.GetWalletStatsRequest.self,
+      WalletV1.GetWalletStatsResponse.self),
+    TranscodedRoute(
+      WalletServiceMethods.reconcile, WalletV1.ReconcileRequest.self,
+      WalletV1.ReconcileResponse.self),
   ]
 }

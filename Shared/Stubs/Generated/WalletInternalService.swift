@@ -32,6 +32,29 @@ public protocol WalletInternalServiceHandlers: Sendable {
   func settleOrderFunds(
     _ request: WalletV1.SettleOrderFundsRequest, _ context: CallContext
   ) async throws -> WalletV1.SettleOrderFundsResponse
+
+  /// Takes a settlement back with the amounts that it was made of, and locks the owner's debit again under the next
+  /// hold number, both or neither. The owner gets its money back whatever the ceilings say.
+  ///
+  /// Idempotent by order and settlement number; `resolve` as in SettleOrderFunds. Fails with NOT_SETTLED,
+  /// INSUFFICIENT_FUNDS_FOR_REVERSAL (its metadata name the party that is short), WALLET_NOT_FOUND, HOLD_CLOSED,
+  /// DUPLICATE_ENTRY (the order has an open hold), IDEMPOTENCY_MISMATCH.
+  func unsettleOrderFunds(
+    _ request: WalletV1.UnsettleOrderFundsRequest, _ context: CallContext
+  ) async throws -> WalletV1.UnsettleOrderFundsResponse
+
+  /// Closes the wallet of a user who is being deleted. Idempotent: without a wallet there is nothing to close.
+  ///
+  /// Fails with PAYOUT_PENDING, WALLET_NOT_EMPTY, FORBIDDEN (the platform's).
+  func closeWallet(
+    _ request: WalletV1.CloseWalletRequest, _ context: CallContext
+  ) async throws -> WalletV1.CloseWalletResponse
+
+  /// WalletService.Reconcile for the operator, however long it takes: tells how far it is, and last the report.
+  func reconcileBooks(
+    _ request: WalletV1.ReconcileBooksRequest, _ context: CallContext,
+    _ responses: ResponseWriter<WalletV1.ReconcileBooksResponse>
+  ) async throws
 }
 
 /// The methods of `mobo.wallet.v1.WalletInternalService`, as its proto declares them.
@@ -54,7 +77,21 @@ public enum WalletInternalServiceMethods {
     service: service, name: "SettleOrderFunds",
     rules: MethodRules(callers: ["order"], mutating: true))
 
-  public static let all: [MethodDescriptor] = [ensureWallet, lockOrderFunds, releaseOrderFunds, settleOrderFunds]
+  public static let unsettleOrderFunds = MethodDescriptor(
+    service: service, name: "UnsettleOrderFunds",
+    rules: MethodRules(callers: ["order"], mutating: true))
+
+  public static let closeWallet = MethodDescriptor(
+    service: service, name: "CloseWallet",
+    rules: MethodRules(callers: ["identity", "operator"], mutating: true))
+
+  public static let reconcileBooks = MethodDescriptor(
+    service: service, name: "ReconcileBooks", kind: .serverStreaming,
+    rules: MethodRules(callers: ["operator"]))
+
+  public static let all: [MethodDescriptor] = [
+    ensureWallet, lockOrderFunds, releaseOrderFunds, settleOrderFunds, unsettleOrderFunds, closeWallet, reconcileBooks,
+  ]
 }
 
 /// Registers an implementation of `mobo.wallet.v1.WalletInternalService`: requests reach it decoded and validated.
@@ -69,6 +106,11 @@ public struct WalletInternalServiceBinding: ServiceBinding {
       BoundMethod(WalletInternalServiceMethods.lockOrderFunds) { try await handlers.lockOrderFunds($0, $1) },
       BoundMethod(WalletInternalServiceMethods.releaseOrderFunds) { try await handlers.releaseOrderFunds($0, $1) },
       BoundMethod(WalletInternalServiceMethods.settleOrderFunds) { try await handlers.settleOrderFunds($0, $1) },
+      BoundMethod(WalletInternalServiceMethods.unsettleOrderFunds) { try await handlers.unsettleOrderFunds($0, $1) },
+      BoundMethod(WalletInternalServiceMethods.closeWallet) { try await handlers.closeWallet($0, $1) },
+      BoundMethod.serverStreaming(WalletInternalServiceMethods.reconcileBooks) {
+        try await handlers.reconcileBooks($0, $1, $2)
+      },
     ]
   }
 }
@@ -112,5 +154,34 @@ public struct WalletInternalServiceClient: Sendable {
     _ request: WalletV1.SettleOrderFundsRequest, options: CallOptions = CallOptions()
   ) async throws -> WalletV1.SettleOrderFundsResponse {
     try await channel.call(WalletInternalServiceMethods.settleOrderFunds, request, options)
+  }
+
+  /// Takes a settlement back with the amounts that it was made of, and locks the owner's debit again under the next
+  /// hold number, both or neither. The owner gets its money back whatever the ceilings say.
+  ///
+  /// Idempotent by order and settlement number; `resolve` as in SettleOrderFunds. Fails with NOT_SETTLED,
+  /// INSUFFICIENT_FUNDS_FOR_REVERSAL (its metadata name the party that is short), WALLET_NOT_FOUND, HOLD_CLOSED,
+  /// DUPLICATE_ENTRY (the order has an open hold), IDEMPOTENCY_MISMATCH.
+  public func unsettleOrderFunds(
+    _ request: WalletV1.UnsettleOrderFundsRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.UnsettleOrderFundsResponse {
+    try await channel.call(WalletInternalServiceMethods.unsettleOrderFunds, request, options)
+  }
+
+  /// Closes the wallet of a user who is being deleted. Idempotent: without a wallet there is nothing to close.
+  ///
+  /// Fails with PAYOUT_PENDING, WALLET_NOT_EMPTY, FORBIDDEN (the platform's).
+  public func closeWallet(
+    _ request: WalletV1.CloseWalletRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.CloseWalletResponse {
+    try await channel.call(WalletInternalServiceMethods.closeWallet, request, options)
+  }
+
+  /// WalletService.Reconcile for the operator, however long it takes: tells how far it is, and last the report.
+  public func reconcileBooks<R: Sendable>(
+    _ request: WalletV1.ReconcileBooksRequest, options: CallOptions = CallOptions(),
+    _ body: (ResponseStream<WalletV1.ReconcileBooksResponse>) async throws -> R
+  ) async throws -> R {
+    try await channel.serverStreaming(WalletInternalServiceMethods.reconcileBooks, request, options, body)
   }
 }

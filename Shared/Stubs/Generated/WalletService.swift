@@ -20,6 +20,122 @@ public protocol WalletServiceHandlers: Sendable {
   /// Idempotent on `request_id`, and for ever on owner and `ref`. Fails with USER_NOT_FOUND, INVALID_AMOUNT,
   /// AMOUNT_OUT_OF_RANGE, INVALID_BENEFICIARY, FROZEN_SUSPENSION, BALANCE_LIMIT_EXCEEDED, IDEMPOTENCY_MISMATCH.
   func deposit(_ request: WalletV1.DepositRequest, _ context: CallContext) async throws -> WalletV1.DepositResponse
+
+  /// The balances of a wallet at a moment, read from the ledger. Before the wallet's first posting all are 0.
+  ///
+  /// A moment in the future gives the balances of now. Fails with WALLET_NOT_FOUND, FORBIDDEN.
+  func getBalanceAt(
+    _ request: WalletV1.GetBalanceAtRequest, _ context: CallContext
+  ) async throws -> WalletV1.GetBalanceAtResponse
+
+  /// A brand pays an agency that it is connected to; staff pay for the brand `brand_user_id`, connected or not.
+  ///
+  /// Idempotent on `request_id`, and for ever on brand, agency and `ref`. With mode `manual` the payment was made
+  /// elsewhere: it is recorded and changes no balance; neither mode ever stands in for the other. Fails with
+  /// INVALID_AMOUNT, AMOUNT_OUT_OF_RANGE, IDEMPOTENCY_MISMATCH, BRAND_NOT_FOUND, AGENCY_NOT_FOUND, FORBIDDEN,
+  /// BRAND_NOT_ACTIVE, AGENCY_NOT_ACTIVE, INSUFFICIENT_FUNDS, BALANCE_LIMIT_EXCEEDED.
+  func payAgency(
+    _ request: WalletV1.PayAgencyRequest, _ context: CallContext
+  ) async throws -> WalletV1.PayAgencyResponse
+
+  /// A brand's payments to agencies, newest first. Staff name the brand.
+  func listBrandLedger(
+    _ request: WalletV1.ListBrandLedgerRequest, _ context: CallContext
+  ) async throws -> WalletV1.ListBrandLedgerResponse
+
+  /// Locks an amount of the caller's wallet until it is paid out, fails, or is canceled.
+  ///
+  /// Idempotent on `request_id`, for ever. Goes to the caller's UPI id, or else bank account, as stored now. Fails with
+  /// INVALID_AMOUNT, AMOUNT_OUT_OF_RANGE, IDEMPOTENCY_MISMATCH, KYC_REQUIRED, PAYOUT_DESTINATION_MISSING,
+  /// TOO_MANY_PENDING, INSUFFICIENT_FUNDS.
+  func requestPayout(
+    _ request: WalletV1.RequestPayoutRequest, _ context: CallContext
+  ) async throws -> WalletV1.RequestPayoutResponse
+
+  /// Gives the amount of a payout that has not been started back to its beneficiary.
+  ///
+  /// Idempotent. Fails with PAYOUT_NOT_FOUND, FORBIDDEN, PAYOUT_STATE_MISMATCH.
+  func cancelPayout(
+    _ request: WalletV1.CancelPayoutRequest, _ context: CallContext
+  ) async throws -> WalletV1.CancelPayoutResponse
+
+  /// A requested payout is given to a provider.
+  ///
+  /// Fails with PAYOUT_NOT_FOUND, FROZEN_SUSPENSION (beneficiary or upstream not active), PAYOUT_STATE_MISMATCH,
+  /// DUPLICATE_PROVIDER_REF.
+  func startPayout(
+    _ request: WalletV1.StartPayoutRequest, _ context: CallContext
+  ) async throws -> WalletV1.StartPayoutResponse
+
+  /// The provider has paid: the amount leaves the system.
+  ///
+  /// Repeating it with the same provider and reference is a replay. Fails with PAYOUT_NOT_FOUND,
+  /// PAYOUT_STATE_MISMATCH (also for another provider or reference than the payout's), DUPLICATE_PROVIDER_REF.
+  func completePayout(
+    _ request: WalletV1.CompletePayoutRequest, _ context: CallContext
+  ) async throws -> WalletV1.CompletePayoutResponse
+
+  /// The provider could not pay: the amount is available to the beneficiary again.
+  ///
+  /// Idempotent. Fails with PAYOUT_NOT_FOUND, PAYOUT_STATE_MISMATCH.
+  func failPayout(
+    _ request: WalletV1.FailPayoutRequest, _ context: CallContext
+  ) async throws -> WalletV1.FailPayoutResponse
+
+  /// Records a payout that staff have made by hand (provider `manual`): the amount leaves the system at once.
+  ///
+  /// The same reference again is a replay if beneficiary and amount are equal, else DUPLICATE_PROVIDER_REF. Fails with
+  /// INVALID_AMOUNT, USER_NOT_FOUND, INVALID_BENEFICIARY (staff), FROZEN_SUSPENSION, INSUFFICIENT_FUNDS.
+  func recordManualPayout(
+    _ request: WalletV1.RecordManualPayoutRequest, _ context: CallContext
+  ) async throws -> WalletV1.RecordManualPayoutResponse
+
+  /// Records a payment that the calling agency has made to one of its mediators; no balance changes.
+  ///
+  /// The same reference again is a replay if mediator and amount are equal, else DUPLICATE_PROVIDER_REF. Fails with
+  /// INVALID_AMOUNT, MEDIATOR_NOT_FOUND, INVALID_BENEFICIARY (no mediator), FORBIDDEN, FROZEN_SUSPENSION.
+  func recordAgencyPayout(
+    _ request: WalletV1.RecordAgencyPayoutRequest, _ context: CallContext
+  ) async throws -> WalletV1.RecordAgencyPayoutResponse
+
+  /// Removes a record of a payment made elsewhere; agencies those of their network.
+  ///
+  /// Fails with PAYOUT_NOT_FOUND, FORBIDDEN, PAYOUT_HAS_LEDGER (money has moved).
+  func deletePayout(
+    _ request: WalletV1.DeletePayoutRequest, _ context: CallContext
+  ) async throws -> WalletV1.DeletePayoutResponse
+
+  /// Payouts, newest request first: the caller's own; an agency's mediators' as well; staff see all.
+  func listPayouts(
+    _ request: WalletV1.ListPayoutsRequest, _ context: CallContext
+  ) async throws -> WalletV1.ListPayoutsResponse
+
+  /// Closes an empty wallet. The owner may get a new one later; the ledger keeps the old one's rows.
+  ///
+  /// Fails with CONFIRMATION_REQUIRED, WALLET_NOT_FOUND, FORBIDDEN (the platform's), PAYOUT_PENDING, WALLET_NOT_EMPTY.
+  func deleteWallet(
+    _ request: WalletV1.DeleteWalletRequest, _ context: CallContext
+  ) async throws -> WalletV1.DeleteWalletResponse
+
+  /// Rows of the ledger as a CSV file: those of ListTransactions, or with `brand_ledger` those of ListBrandLedger.
+  ///
+  /// UTF-8 with BOM, CRLF; times in UTC, amounts in rupees. Fails like the list, and with EXPORT_TOO_LARGE.
+  func exportLedger(
+    _ request: WalletV1.ExportLedgerRequest, _ context: CallContext
+  ) async throws -> WalletV1.ExportLedgerResponse
+
+  /// How much there is, by kind of owner, and how many payouts and holds.
+  func getWalletStats(
+    _ request: WalletV1.GetWalletStatsRequest, _ context: CallContext
+  ) async throws -> WalletV1.GetWalletStatsResponse
+
+  /// Checks the whole books, as they are now, against the invariants of DOMAIN 7.7. Changes nothing and holds up nobody.
+  ///
+  /// Takes time in proportion to the ledger: where that is more than a call may take, the operator's ReconcileBooks
+  /// does it.
+  func reconcile(
+    _ request: WalletV1.ReconcileRequest, _ context: CallContext
+  ) async throws -> WalletV1.ReconcileResponse
 }
 
 /// The methods of `mobo.wallet.v1.WalletService`, as its proto declares them.
@@ -38,7 +154,75 @@ public enum WalletServiceMethods {
     service: service, name: "Deposit",
     rules: MethodRules(roles: ["admin", "ops"], mutating: true))
 
-  public static let all: [MethodDescriptor] = [getWallet, listTransactions, deposit]
+  public static let getBalanceAt = MethodDescriptor(
+    service: service, name: "GetBalanceAt",
+    rules: MethodRules(roles: ["*"]))
+
+  public static let payAgency = MethodDescriptor(
+    service: service, name: "PayAgency",
+    rules: MethodRules(roles: ["brand", "admin", "ops"], mutating: true))
+
+  public static let listBrandLedger = MethodDescriptor(
+    service: service, name: "ListBrandLedger",
+    rules: MethodRules(roles: ["brand", "admin", "ops"]))
+
+  public static let requestPayout = MethodDescriptor(
+    service: service, name: "RequestPayout",
+    rules: MethodRules(roles: ["shopper", "mediator", "agency"], mutating: true))
+
+  public static let cancelPayout = MethodDescriptor(
+    service: service, name: "CancelPayout",
+    rules: MethodRules(roles: ["shopper", "mediator", "agency", "admin", "ops"], mutating: true))
+
+  public static let startPayout = MethodDescriptor(
+    service: service, name: "StartPayout",
+    rules: MethodRules(roles: ["admin", "ops"], mutating: true))
+
+  public static let completePayout = MethodDescriptor(
+    service: service, name: "CompletePayout",
+    rules: MethodRules(roles: ["admin", "ops"], mutating: true))
+
+  public static let failPayout = MethodDescriptor(
+    service: service, name: "FailPayout",
+    rules: MethodRules(roles: ["admin", "ops"], mutating: true))
+
+  public static let recordManualPayout = MethodDescriptor(
+    service: service, name: "RecordManualPayout",
+    rules: MethodRules(roles: ["admin", "ops"], mutating: true))
+
+  public static let recordAgencyPayout = MethodDescriptor(
+    service: service, name: "RecordAgencyPayout",
+    rules: MethodRules(roles: ["agency"], mutating: true))
+
+  public static let deletePayout = MethodDescriptor(
+    service: service, name: "DeletePayout",
+    rules: MethodRules(roles: ["admin", "ops", "agency"], mutating: true))
+
+  public static let listPayouts = MethodDescriptor(
+    service: service, name: "ListPayouts",
+    rules: MethodRules(roles: ["shopper", "mediator", "agency", "admin", "ops"]))
+
+  public static let deleteWallet = MethodDescriptor(
+    service: service, name: "DeleteWallet",
+    rules: MethodRules(roles: ["admin"], mutating: true))
+
+  public static let exportLedger = MethodDescriptor(
+    service: service, name: "ExportLedger",
+    rules: MethodRules(roles: ["*"]))
+
+  public static let getWalletStats = MethodDescriptor(
+    service: service, name: "GetWalletStats",
+    rules: MethodRules(roles: ["admin", "ops"]))
+
+  public static let reconcile = MethodDescriptor(
+    service: service, name: "Reconcile",
+    rules: MethodRules(roles: ["admin", "ops"]))
+
+  public static let all: [MethodDescriptor] = [
+    getWallet, listTransactions, deposit, getBalanceAt, payAgency, listBrandLedger, requestPayout, cancelPayout,
+    startPayout, completePayout, failPayout, recordManualPayout, recordAgencyPayout, deletePayout, listPayouts,
+    deleteWallet, exportLedger, getWalletStats, reconcile,
+  ]
 }
 
 /// Registers an implementation of `mobo.wallet.v1.WalletService`: requests reach it decoded and validated.
@@ -52,6 +236,22 @@ public struct WalletServiceBinding: ServiceBinding {
       BoundMethod(WalletServiceMethods.getWallet) { try await handlers.getWallet($0, $1) },
       BoundMethod(WalletServiceMethods.listTransactions) { try await handlers.listTransactions($0, $1) },
       BoundMethod(WalletServiceMethods.deposit) { try await handlers.deposit($0, $1) },
+      BoundMethod(WalletServiceMethods.getBalanceAt) { try await handlers.getBalanceAt($0, $1) },
+      BoundMethod(WalletServiceMethods.payAgency) { try await handlers.payAgency($0, $1) },
+      BoundMethod(WalletServiceMethods.listBrandLedger) { try await handlers.listBrandLedger($0, $1) },
+      BoundMethod(WalletServiceMethods.requestPayout) { try await handlers.requestPayout($0, $1) },
+      BoundMethod(WalletServiceMethods.cancelPayout) { try await handlers.cancelPayout($0, $1) },
+      BoundMethod(WalletServiceMethods.startPayout) { try await handlers.startPayout($0, $1) },
+      BoundMethod(WalletServiceMethods.completePayout) { try await handlers.completePayout($0, $1) },
+      BoundMethod(WalletServiceMethods.failPayout) { try await handlers.failPayout($0, $1) },
+      BoundMethod(WalletServiceMethods.recordManualPayout) { try await handlers.recordManualPayout($0, $1) },
+      BoundMethod(WalletServiceMethods.recordAgencyPayout) { try await handlers.recordAgencyPayout($0, $1) },
+      BoundMethod(WalletServiceMethods.deletePayout) { try await handlers.deletePayout($0, $1) },
+      BoundMethod(WalletServiceMethods.listPayouts) { try await handlers.listPayouts($0, $1) },
+      BoundMethod(WalletServiceMethods.deleteWallet) { try await handlers.deleteWallet($0, $1) },
+      BoundMethod(WalletServiceMethods.exportLedger) { try await handlers.exportLedger($0, $1) },
+      BoundMethod(WalletServiceMethods.getWalletStats) { try await handlers.getWalletStats($0, $1) },
+      BoundMethod(WalletServiceMethods.reconcile) { try await handlers.reconcile($0, $1) },
     ]
   }
 }
@@ -84,5 +284,153 @@ public struct WalletServiceClient: Sendable {
     _ request: WalletV1.DepositRequest, options: CallOptions = CallOptions()
   ) async throws -> WalletV1.DepositResponse {
     try await channel.call(WalletServiceMethods.deposit, request, options)
+  }
+
+  /// The balances of a wallet at a moment, read from the ledger. Before the wallet's first posting all are 0.
+  ///
+  /// A moment in the future gives the balances of now. Fails with WALLET_NOT_FOUND, FORBIDDEN.
+  public func getBalanceAt(
+    _ request: WalletV1.GetBalanceAtRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.GetBalanceAtResponse {
+    try await channel.call(WalletServiceMethods.getBalanceAt, request, options)
+  }
+
+  /// A brand pays an agency that it is connected to; staff pay for the brand `brand_user_id`, connected or not.
+  ///
+  /// Idempotent on `request_id`, and for ever on brand, agency and `ref`. With mode `manual` the payment was made
+  /// elsewhere: it is recorded and changes no balance; neither mode ever stands in for the other. Fails with
+  /// INVALID_AMOUNT, AMOUNT_OUT_OF_RANGE, IDEMPOTENCY_MISMATCH, BRAND_NOT_FOUND, AGENCY_NOT_FOUND, FORBIDDEN,
+  /// BRAND_NOT_ACTIVE, AGENCY_NOT_ACTIVE, INSUFFICIENT_FUNDS, BALANCE_LIMIT_EXCEEDED.
+  public func payAgency(
+    _ request: WalletV1.PayAgencyRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.PayAgencyResponse {
+    try await channel.call(WalletServiceMethods.payAgency, request, options)
+  }
+
+  /// A brand's payments to agencies, newest first. Staff name the brand.
+  public func listBrandLedger(
+    _ request: WalletV1.ListBrandLedgerRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.ListBrandLedgerResponse {
+    try await channel.call(WalletServiceMethods.listBrandLedger, request, options)
+  }
+
+  /// Locks an amount of the caller's wallet until it is paid out, fails, or is canceled.
+  ///
+  /// Idempotent on `request_id`, for ever. Goes to the caller's UPI id, or else bank account, as stored now. Fails with
+  /// INVALID_AMOUNT, AMOUNT_OUT_OF_RANGE, IDEMPOTENCY_MISMATCH, KYC_REQUIRED, PAYOUT_DESTINATION_MISSING,
+  /// TOO_MANY_PENDING, INSUFFICIENT_FUNDS.
+  public func requestPayout(
+    _ request: WalletV1.RequestPayoutRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.RequestPayoutResponse {
+    try await channel.call(WalletServiceMethods.requestPayout, request, options)
+  }
+
+  /// Gives the amount of a payout that has not been started back to its beneficiary.
+  ///
+  /// Idempotent. Fails with PAYOUT_NOT_FOUND, FORBIDDEN, PAYOUT_STATE_MISMATCH.
+  public func cancelPayout(
+    _ request: WalletV1.CancelPayoutRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.CancelPayoutResponse {
+    try await channel.call(WalletServiceMethods.cancelPayout, request, options)
+  }
+
+  /// A requested payout is given to a provider.
+  ///
+  /// Fails with PAYOUT_NOT_FOUND, FROZEN_SUSPENSION (beneficiary or upstream not active), PAYOUT_STATE_MISMATCH,
+  /// DUPLICATE_PROVIDER_REF.
+  public func startPayout(
+    _ request: WalletV1.StartPayoutRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.StartPayoutResponse {
+    try await channel.call(WalletServiceMethods.startPayout, request, options)
+  }
+
+  /// The provider has paid: the amount leaves the system.
+  ///
+  /// Repeating it with the same provider and reference is a replay. Fails with PAYOUT_NOT_FOUND,
+  /// PAYOUT_STATE_MISMATCH (also for another provider or reference than the payout's), DUPLICATE_PROVIDER_REF.
+  public func completePayout(
+    _ request: WalletV1.CompletePayoutRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.CompletePayoutResponse {
+    try await channel.call(WalletServiceMethods.completePayout, request, options)
+  }
+
+  /// The provider could not pay: the amount is available to the beneficiary again.
+  ///
+  /// Idempotent. Fails with PAYOUT_NOT_FOUND, PAYOUT_STATE_MISMATCH.
+  public func failPayout(
+    _ request: WalletV1.FailPayoutRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.FailPayoutResponse {
+    try await channel.call(WalletServiceMethods.failPayout, request, options)
+  }
+
+  /// Records a payout that staff have made by hand (provider `manual`): the amount leaves the system at once.
+  ///
+  /// The same reference again is a replay if beneficiary and amount are equal, else DUPLICATE_PROVIDER_REF. Fails with
+  /// INVALID_AMOUNT, USER_NOT_FOUND, INVALID_BENEFICIARY (staff), FROZEN_SUSPENSION, INSUFFICIENT_FUNDS.
+  public func recordManualPayout(
+    _ request: WalletV1.RecordManualPayoutRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.RecordManualPayoutResponse {
+    try await channel.call(WalletServiceMethods.recordManualPayout, request, options)
+  }
+
+  /// Records a payment that the calling agency has made to one of its mediators; no balance changes.
+  ///
+  /// The same reference again is a replay if mediator and amount are equal, else DUPLICATE_PROVIDER_REF. Fails with
+  /// INVALID_AMOUNT, MEDIATOR_NOT_FOUND, INVALID_BENEFICIARY (no mediator), FORBIDDEN, FROZEN_SUSPENSION.
+  public func recordAgencyPayout(
+    _ request: WalletV1.RecordAgencyPayoutRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.RecordAgencyPayoutResponse {
+    try await channel.call(WalletServiceMethods.recordAgencyPayout, request, options)
+  }
+
+  /// Removes a record of a payment made elsewhere; agencies those of their network.
+  ///
+  /// Fails with PAYOUT_NOT_FOUND, FORBIDDEN, PAYOUT_HAS_LEDGER (money has moved).
+  public func deletePayout(
+    _ request: WalletV1.DeletePayoutRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.DeletePayoutResponse {
+    try await channel.call(WalletServiceMethods.deletePayout, request, options)
+  }
+
+  /// Payouts, newest request first: the caller's own; an agency's mediators' as well; staff see all.
+  public func listPayouts(
+    _ request: WalletV1.ListPayoutsRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.ListPayoutsResponse {
+    try await channel.call(WalletServiceMethods.listPayouts, request, options)
+  }
+
+  /// Closes an empty wallet. The owner may get a new one later; the ledger keeps the old one's rows.
+  ///
+  /// Fails with CONFIRMATION_REQUIRED, WALLET_NOT_FOUND, FORBIDDEN (the platform's), PAYOUT_PENDING, WALLET_NOT_EMPTY.
+  public func deleteWallet(
+    _ request: WalletV1.DeleteWalletRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.DeleteWalletResponse {
+    try await channel.call(WalletServiceMethods.deleteWallet, request, options)
+  }
+
+  /// Rows of the ledger as a CSV file: those of ListTransactions, or with `brand_ledger` those of ListBrandLedger.
+  ///
+  /// UTF-8 with BOM, CRLF; times in UTC, amounts in rupees. Fails like the list, and with EXPORT_TOO_LARGE.
+  public func exportLedger(
+    _ request: WalletV1.ExportLedgerRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.ExportLedgerResponse {
+    try await channel.call(WalletServiceMethods.exportLedger, request, options)
+  }
+
+  /// How much there is, by kind of owner, and how many payouts and holds.
+  public func getWalletStats(
+    _ request: WalletV1.GetWalletStatsRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.GetWalletStatsResponse {
+    try await channel.call(WalletServiceMethods.getWalletStats, request, options)
+  }
+
+  /// Checks the whole books, as they are now, against the invariants of DOMAIN 7.7. Changes nothing and holds up nobody.
+  ///
+  /// Takes time in proportion to the ledger: where that is more than a call may take, the operator's ReconcileBooks
+  /// does it.
+  public func reconcile(
+    _ request: WalletV1.ReconcileRequest, options: CallOptions = CallOptions()
+  ) async throws -> WalletV1.ReconcileResponse {
+    try await channel.call(WalletServiceMethods.reconcile, request, options)
   }
 }

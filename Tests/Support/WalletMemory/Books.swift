@@ -8,15 +8,25 @@ public struct Books: Sendable {
   public let holds: [Hold]
   public let voided: [VoidedPosting]
   public let audits: [WalletAudit]
+  public let closedWallets: [Wallet]
+  /// Deleted ones too.
+  public let payouts: [Payout]
+  public let records: [AuditRecord]
+  public let events: [LedgerEvent]
 
   public init(
-    wallets: [Wallet], rows: [LedgerRow], holds: [Hold], voided: [VoidedPosting] = [], audits: [WalletAudit] = []
+    wallets: [Wallet], rows: [LedgerRow], holds: [Hold], voided: [VoidedPosting] = [], audits: [WalletAudit] = [],
+    closedWallets: [Wallet] = [], payouts: [Payout] = [], records: [AuditRecord] = [], events: [LedgerEvent] = []
   ) {
     self.wallets = wallets
     self.rows = rows
     self.holds = holds
     self.voided = voided
     self.audits = audits
+    self.closedWallets = closedWallets
+    self.payouts = payouts
+    self.records = records
+    self.events = events
   }
 
   public func wallet(of owner: UserID) -> Wallet? { wallets.first { $0.owner == owner } }
@@ -44,7 +54,7 @@ public struct Books: Sendable {
   private var wrongBalances: [String] {
     var sums: [Slot: Int64] = [:]
     for row in rows {
-      guard let entry = row.walletEntry else { continue }
+      guard let entry = row.walletEntry, entry.changesBalance else { continue }
       sums[Slot(wallet: entry.walletID, bucket: entry.bucket), default: 0] += row.signedPaise
     }
     return wallets.flatMap { wallet in
@@ -61,14 +71,16 @@ public struct Books: Sendable {
   private var wrongTotals: [String] {
     var problems: [String] = []
     let inside = wallets.reduce(Int64(0)) { $0 + $1.balances.available.paise + $1.balances.locked.paise }
-    let entered = rows.filter { $0.walletEntry == nil }.reduce(Int64(0)) { $0 - $1.signedPaise }
+    let entered = rows.filter { $0.walletEntry == nil && !$0.leg.isMemo }.reduce(Int64(0)) { $0 - $1.signedPaise }
     if inside != entered { problems.append("\(inside) inside, but \(entered) entered") }
 
     let open = holds.filter(\.isOpen)
     for wallet in wallets {
       let held = open.filter { $0.terms?.owner == wallet.owner }.reduce(Int64(0)) { $0 + $1.amount.paise }
-      if held != wallet.balances.locked.paise {
-        problems.append("\(wallet.owner) has \(wallet.balances.locked) locked, but holds of \(held)")
+      let paying = payouts.filter { $0.beneficiary == wallet.owner && $0.status.isOpen && $0.deletedAt == nil }
+        .reduce(Int64(0)) { $0 + $1.amount.paise }
+      if held + paying != wallet.balances.locked.paise {
+        problems.append("\(wallet.owner) has \(wallet.balances.locked) locked, but keeps \(held) and \(paying)")
       }
     }
     let pending = wallets.reduce(Int64(0)) { $0 + $1.balances.pending.paise }
@@ -80,7 +92,9 @@ public struct Books: Sendable {
   /// 9: versions have no gap, and each row follows from the one before in its bucket.
   private var wrongVersions: [String] {
     var problems: [String] = []
-    let byWallet = Dictionary(grouping: rows.filter { $0.walletEntry != nil }) { $0.walletEntry?.walletID }
+    let byWallet = Dictionary(grouping: rows.filter { $0.walletEntry?.changesBalance == true }) {
+      $0.walletEntry?.walletID
+    }
     for wallet in wallets {
       let own = (byWallet[wallet.id] ?? []).sorted { $0.place < $1.place }
       let versions = Set(own.compactMap { $0.walletEntry?.versionAfter })
@@ -117,10 +131,6 @@ public struct Books: Sendable {
 }
 
 extension LedgerRow {
-  fileprivate var signedPaise: Int64 {
-    leg.direction == .credit ? leg.amount.paise : -leg.amount.paise
-  }
-
   /// Where the row stands in its wallet's history.
   fileprivate var place: (Int64, Int) { (walletEntry?.versionAfter ?? 0, number) }
 }

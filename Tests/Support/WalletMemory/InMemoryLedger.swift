@@ -30,10 +30,16 @@ public final class InMemoryLedger: Sendable {
     var rows: [String: LedgerRow] = [:]
     /// The same rows by posting, in order of their numbers.
     var postings: [PostingKey: [LedgerRow]] = [:]
+    var settlements: [SettlementNumber: PostingKey] = [:]
     var journal: [LedgerBatch] = []
     var voided: [PostingKey: VoidedPosting] = [:]
     var requests: [RequestKey: StoredRequest] = [:]
     var audits: [WalletAudit] = []
+    var closedWallets: [Wallet] = []
+    /// Deleted ones too.
+    var payouts: [PayoutID: Payout] = [:]
+    var records: [AuditRecord] = []
+    var events: [LedgerEvent] = []
     var faults: [Fault?] = []
     var isUndecided = false
     var commits = 0
@@ -65,7 +71,8 @@ public final class InMemoryLedger: Sendable {
     state.withLock { state in
       Books(
         wallets: Array(state.wallets.values), rows: Array(state.rows.values), holds: Array(state.holds.values),
-        voided: Array(state.voided.values), audits: state.audits)
+        voided: Array(state.voided.values), audits: state.audits, closedWallets: state.closedWallets,
+        payouts: Array(state.payouts.values), records: state.records, events: state.events)
     }
   }
 
@@ -81,14 +88,25 @@ extension InMemoryLedger: LedgerStore {
       for terms in holds.filter(\.isOpen).compactMap(\.terms) {
         owners.formUnion([terms.owner, terms.buyer, terms.mediator])
       }
-      let postings = needs.postings.compactMap { key -> KnownPosting? in
+      let payouts = state.payouts.values.filter { payout in
+        needs.payoutRequests.contains(payout.requestKey ?? "")
+          || payout.deletedAt == nil
+            && (needs.payouts.contains(payout.id) || payout.reference.map(needs.references.contains) ?? false
+              || payout.status.isOpen && needs.openPayoutsOf.contains(payout.beneficiary))
+      }
+      owners.formUnion(payouts.filter { needs.payouts.contains($0.id) }.map(\.beneficiary))
+      let settled = needs.settlements.compactMap { state.settlements[$0] }
+      for fingerprint in settled.compactMap({ state.postings[$0]?.first?.fingerprint }) {
+        owners.formUnion(Fingerprint(stored: fingerprint).orderParts?.parties ?? [])
+      }
+      let postings = needs.postings.union(settled).compactMap { key -> KnownPosting? in
         let rows = state.postings[key] ?? []
         return rows.first?.fingerprint.map { .init(key: key, fingerprint: .init(stored: $0), rows: rows) }
       }
       return Ledger(
         batchesCommitted: state.batchesCommitted, wallets: owners.compactMap { state.wallets[$0] }, holds: holds,
         postings: postings, voided: needs.voidable.compactMap { state.voided[$0] },
-        requests: needs.requests.compactMap { state.requests[$0] })
+        requests: needs.requests.compactMap { state.requests[$0] }, payouts: payouts)
     }
   }
 
@@ -125,12 +143,29 @@ extension InMemoryLedger: LedgerStore {
   /// All conditions first, then all writes.
   private static func write(_ batch: LedgerBatch, to state: inout State) -> CommitOutcome {
     guard state.batchesCommitted == batch.number - 1,
-      batch.updatedWallets.allSatisfy({ state.wallets[$0.wallet.owner]?.version == $0.versionBefore }),
-      batch.closedHolds.allSatisfy({ state.holds[$0.number]?.isOpen == true })
+      batch.updatedWallets.allSatisfy({
+        state.wallets[$0.wallet.owner]?.version == $0.versionBefore
+          && state.wallets[$0.wallet.owner]?.id == $0.wallet.id
+      }),
+      batch.closedHolds.allSatisfy({ state.holds[$0.number]?.isOpen == true }),
+      batch.updatedPayouts.allSatisfy({ update in
+        let stored = state.payouts[update.payout.id]
+        return stored?.version == update.versionBefore && stored?.deletedAt == nil
+      }),
+      batch.reversals.allSatisfy({ reversal in
+        reversal.rows
+          == ((state.postings[reversal.posting] ?? []) + batch.rows.filter { $0.posting == reversal.posting })
+          .count { $0.status == .completed }
+      })
     else { return .lostRace }
     var holds = state.holds
     for hold in batch.closedHolds { holds[hold.number] = hold }
-    guard batch.openedWallets.allSatisfy({ state.wallets[$0.owner] == nil }),
+    var wallets = state.wallets
+    for wallet in batch.updatedWallets.map(\.wallet) { wallets[wallet.owner] = wallet.closedAt == nil ? wallet : nil }
+    var payouts = state.payouts
+    for payout in batch.updatedPayouts.map(\.payout) + batch.newPayouts { payouts[payout.id] = payout }
+    let opened = batch.openedWallets.filter { $0.closedAt == nil }
+    guard opened.allSatisfy({ wallets[$0.owner] == nil }), Self.areUnique(payouts.values),
       batch.rows.allSatisfy({ state.rows[$0.idempotencyKey] == nil }),
       batch.newHolds.allSatisfy({ holds[$0.number] == nil }),
       batch.voided.allSatisfy({ state.voided[$0.key] == nil }),
@@ -141,47 +176,39 @@ extension InMemoryLedger: LedgerStore {
     guard Set(open).count == open.count else { return .duplicate }
 
     state.holds = holds
-    for wallet in batch.openedWallets + batch.updatedWallets.map(\.wallet) { state.wallets[wallet.owner] = wallet }
+    for wallet in opened { wallets[wallet.owner] = wallet }
+    state.wallets = wallets
+    state.closedWallets += (batch.openedWallets + batch.updatedWallets.map(\.wallet)).filter { $0.closedAt != nil }
+    state.payouts = payouts
     for row in batch.rows {
       state.rows[row.idempotencyKey] = row
       state.postings[row.posting, default: []].append(row)
+      if row.leg.type == .orderSettlementDebit, let order = row.leg.links.order, let seq = row.leg.links.settlementSeq {
+        state.settlements[SettlementNumber(order: order, seq: seq)] = row.posting
+      }
+    }
+    for reversal in batch.reversals {
+      let reversed = KnownPosting(
+        key: reversal.posting, fingerprint: Fingerprint(stored: ""), rows: state.postings[reversal.posting] ?? []
+      ).reversed()
+      state.postings[reversal.posting] = reversed.rows
+      for row in reversed.rows { state.rows[row.idempotencyKey] = row }
     }
     for refusal in batch.voided { state.voided[refusal.key] = refusal }
     for request in batch.requests { state.requests[request.key] = request }
     state.audits.append(contentsOf: batch.audits)
+    state.records.append(contentsOf: batch.records)
+    state.events.append(contentsOf: batch.events)
     state.batchesCommitted = batch.number
     state.lastBatch = batch.id
     state.journal.append(batch)
     return .committed
   }
-}
 
-extension InMemoryLedger: WalletStore {
-  public func wallet(of owner: UserID) async throws -> Wallet? {
-    state.withLock { $0.wallets[owner] }
-  }
-
-  public func wallet(_ id: WalletID) async throws -> Wallet? {
-    state.withLock { state in state.wallets.values.first { $0.id == id } }
-  }
-
-  public func transactions(_ filter: TransactionFilter, _ page: PageRequest) async throws -> Page<LedgerRow> {
-    let all = state.withLock { Array($0.rows.values) }
-    let matching = all.filter { row in
-      (filter.owner == nil || row.walletEntry?.owner == filter.owner)
-        && (filter.wallet == nil || row.walletEntry?.walletID == filter.wallet)
-        && (filter.type == nil || row.leg.type == filter.type)
-        && (filter.order == nil || row.leg.links.order == filter.order)
-        && (filter.payout == nil || row.leg.links.payout == filter.payout)
-        && (filter.from.map { row.createdAt >= $0 } ?? true) && (filter.to.map { row.createdAt < $0 } ?? true)
-        && (filter.includesMemo || !row.leg.isMemo)
-    }.sorted { ($1.createdAt, $1.id) < ($0.createdAt, $0.id) }
-    let rest = matching.filter { row in
-      page.after.map { (row.createdAt, row.id.rawValue) < ($0.createdAt, $0.id) } ?? true
-    }
-    let items = Array(rest.prefix(page.size))
-    let next = rest.count > items.count ? items.last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) } : nil
-    let total = page.includeTotal ? min(Int64(matching.count), PageLimits.totalMax) : nil
-    return Page(items: items, next: next, total: total)
+  /// The unique indexes of payouts.
+  private static func areUnique(_ payouts: some Collection<Payout>) -> Bool {
+    let references = payouts.filter { $0.deletedAt == nil }.compactMap(\.reference)
+    let requests = payouts.compactMap(\.requestKey)
+    return Set(references).count == references.count && Set(requests).count == requests.count
   }
 }

@@ -36,7 +36,7 @@ struct GetMeTests {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let server = RPCServer(
       RPCServerConfiguration(host: "127.0.0.1", port: 0), interceptors: [],
-      services: [IdentityServiceBinding(OnePerson()), WalletServiceBinding(OneWallet(answer: wallet))], logger: logger)
+      services: [IdentityServiceBinding(OnePerson()), OneWallet(answer: wallet)], logger: logger)
     let (host, port) = try await server.start()
     let channel = RPCChannel(target: "\(host):\(port)", logger: logger)
     let service = GatewayService(identity: IdentityServiceClient(channel), wallet: WalletServiceClient(channel))
@@ -68,24 +68,17 @@ private struct OnePerson: IdentityServiceHandlers {
   }
 }
 
-private struct OneWallet: WalletServiceHandlers {
+/// Wallet with the one method that is asked.
+private struct OneWallet: ServiceBinding {
   let answer: @Sendable () throws -> WalletV1.GetWalletResponse
 
-  func getWallet(
-    _ request: WalletV1.GetWalletRequest, _ context: CallContext
-  ) async throws -> WalletV1.GetWalletResponse {
-    try answer()
-  }
+  var serviceName: String { WalletServiceMethods.service }
 
-  func listTransactions(
-    _ request: WalletV1.ListTransactionsRequest, _ context: CallContext
-  ) async throws -> WalletV1.ListTransactionsResponse {
-    throw Failure(.unimplemented, "nobody asked for this")
-  }
-
-  func deposit(
-    _ request: WalletV1.DepositRequest, _ context: CallContext
-  ) async throws -> WalletV1.DepositResponse {
-    throw Failure(.unimplemented, "nobody asked for this")
+  var methods: [BoundMethod] {
+    [
+      BoundMethod(WalletServiceMethods.getWallet) {
+        (_: WalletV1.GetWalletRequest, _: CallContext) async throws -> WalletV1.GetWalletResponse in try answer()
+      }
+    ]
   }
 }

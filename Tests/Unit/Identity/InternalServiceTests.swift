@@ -83,6 +83,53 @@ struct InternalServiceTests {
     #expect(failure?.code == expected)
   }
 
+  @Test("a brand and an agency are told with their status, and whether they are connected")
+  func connected() async throws {
+    func ask(_ brand: String, _ agency: String) async throws -> IdentityV1.AreConnectedResponse {
+      try await service.areConnected(
+        IdentityV1.AreConnectedRequest(brandUserId: id(brand), agencyUserId: id(agency)), context)
+    }
+    let pair = try await ask("brandA", "agencyA")
+    #expect(pair.connected && pair.brand?.code == "BRD_TEST" && pair.agency?.code == "AGY_TEST")
+    let strangers = try await ask("brandA", "agencyB")
+    #expect(!strangers.connected && strangers.agency?.code == "AGY_TWO")
+    let wrong = try await ask("agencyA", "mediatorA")
+    #expect(!wrong.connected && wrong.brand == nil && wrong.agency == nil)
+    store.setStatus(.suspended, of: UserID(unchecked: id("agencyA")))
+    #expect(try await ask("brandA", "agencyA").agency?.status == .suspended)
+  }
+
+  @Test("a payout's destination comes with what the payout depends on, and account numbers masked")
+  func destination() async throws {
+    func ask(_ key: String) async throws -> IdentityV1.GetPayoutDestinationResponse {
+      try await service.getPayoutDestination(IdentityV1.GetPayoutDestinationRequest(userId: id(key)), context)
+    }
+    let mediator = try await ask("mediatorA")
+    #expect(mediator.upiId == "mediatora@upi" && mediator.kycStatus == .verified && mediator.upstreamActive)
+    #expect(mediator.agencyCode == "AGY_TEST" && mediator.bankDetails == nil)
+    #expect(try await ask("agencyA").agencyCode == "AGY_TEST")
+    #expect(try await ask("shopperA1").agencyCode == "AGY_TEST")
+    #expect(try await ask("shopperA2").upiId == nil)
+    #expect(try await ask("mediatorA2").kycStatus == .pending)
+
+    let plan = SeedPlan(ids: HashedSeedIDs(), now: Timestamp(milliseconds: 0))
+    for (number, ifsc) in [("001234567890", "IFSC0001"), ("12", "IFSC0001"), ("001234567890", " ")] {
+      let other = InMemoryIdentityStore()
+      let person = try #require(SeedPerson.base.first { $0.key == "shopperA2" })
+      var account = try plan.account(person, passwordHash: "x")
+      account.user.bankDetails = BankDetails(
+        accountNumber: number, ifsc: ifsc, bankName: "Bank", holderName: "Holder")
+      try await other.register(account)
+      let found = try await IdentityInternalService(store: other, signingKeys: try TestKeys.ring())
+        .getPayoutDestination(IdentityV1.GetPayoutDestinationRequest(userId: id("shopperA2")), context)
+      let masked = number == "12" ? "12" : "********7890"
+      #expect(found.bankDetails?.accountNumber == (ifsc == " " ? nil : masked))
+      #expect(!found.upstreamActive)
+    }
+    store.setStatus(.suspended, of: UserID(unchecked: id("agencyA")))
+    #expect(try await ask("mediatorA").upstreamActive == false)
+  }
+
   @Test("the published keys are public, the current one first")
   func keys() async throws {
     let keys = try await service.getSigningKeys(IdentityV1.GetSigningKeysRequest(), context).keys

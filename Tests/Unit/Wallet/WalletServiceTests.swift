@@ -16,7 +16,7 @@ struct WalletServiceTests {
   private func service(_ directory: any PartyDirectory = NobodyIsAsked()) -> WalletService {
     WalletService(
       queue: harness.queue, store: harness.ledger, directory: directory, limits: harness.limits,
-      pageLimits: PageLimits())
+      pageLimits: PageLimits(), exportRowsMax: 50_000, clock: harness.clock)
   }
 
   private func context(_ method: MethodDescriptor, _ role: Role, _ id: UserID) -> CallContext {
@@ -160,24 +160,8 @@ struct WalletServiceTests {
     #expect(Set(stored(Bucket.self)) == Set(WalletV1.Bucket.allCases.compactMap(\.stored)))
     #expect(stored(Direction.self) == WalletV1.Direction.allCases.compactMap(\.stored))
     #expect(stored(HoldState.self) == WalletV1.HoldState.allCases.compactMap(\.stored))
+    #expect(stored(PayoutStatus.self) == WalletV1.PayoutStatus.allCases.compactMap(\.stored))
+    #expect(stored(PaymentMode.self) == WalletV1.PaymentMode.allCases.compactMap(\.stored))
     #expect(stored(OwnerKind.self) == CommonV1.OwnerKind.allCases.compactMap(\.stored))
-  }
-}
-
-/// Fails a test that asks.
-private struct NobodyIsAsked: PartyDirectory {
-  func party(_ id: UserID) async throws -> Party? {
-    Issue.record("identity was asked for \(id)")
-    return nil
-  }
-}
-
-/// Everybody is the same person; nobody without a role.
-private struct OnePerson: PartyDirectory {
-  let role: Role?
-  let status: UserStatus
-
-  func party(_ id: UserID) async throws -> Party? {
-    role.map { Party(userID: id, role: $0, status: status) }
   }
 }

@@ -11,10 +11,15 @@ public struct Ledger: Sendable {
   public private(set) var postings: [PostingKey: KnownPosting]
   public private(set) var voided: [PostingKey: VoidedPosting]
   public private(set) var requests: [RequestKey: StoredRequest]
+  /// Deleted ones too, if a command of the batch has deleted them.
+  public private(set) var payouts: [PayoutID: Payout]
+  private var settlements: [SettlementNumber: PostingKey] = [:]
+  private var payoutsByRequest: [String: PayoutID] = [:]
+  private var payoutsByReference: [ProviderRef: PayoutID] = [:]
 
   public init(
     batchesCommitted: Int64, wallets: [Wallet] = [], holds: [Hold] = [], postings: [KnownPosting] = [],
-    voided: [VoidedPosting] = [], requests: [StoredRequest] = []
+    voided: [VoidedPosting] = [], requests: [StoredRequest] = [], payouts: [Payout] = []
   ) {
     self.batchesCommitted = batchesCommitted
     self.wallets = Dictionary(wallets.map { ($0.owner, $0) }, uniquingKeysWith: { first, _ in first })
@@ -22,6 +27,9 @@ public struct Ledger: Sendable {
     self.postings = Dictionary(postings.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
     self.voided = Dictionary(voided.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
     self.requests = Dictionary(requests.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+    self.payouts = [:]
+    for posting in postings { note(posting) }
+    for payout in payouts { note(payout) }
   }
 
   /// Fails with `WALLET_NOT_FOUND`.
@@ -43,10 +51,45 @@ public struct Ledger: Sendable {
     holds.values.first { $0.number.order == order && $0.isOpen }
   }
 
+  /// The settlement of this number, whichever of its tries it was.
+  func settlement(_ number: SettlementNumber) -> KnownPosting? {
+    settlements[number].flatMap { postings[$0] }
+  }
+
+  /// Fails with `PAYOUT_NOT_FOUND`.
+  func payout(_ id: PayoutID) throws(Failure) -> Payout {
+    guard let payout = payouts[id], payout.deletedAt == nil else { throw .payoutNotFound(id) }
+    return payout
+  }
+
+  func payout(requestedAs key: String) -> Payout? { payoutsByRequest[key].flatMap { payouts[$0] } }
+
+  func payout(_ reference: ProviderRef) -> Payout? { payoutsByReference[reference].flatMap { payouts[$0] } }
+
+  func openPayouts(of beneficiary: UserID) -> Int {
+    payouts.values.count { $0.beneficiary == beneficiary && $0.status.isOpen }
+  }
+
+  private mutating func note(_ posting: KnownPosting) {
+    if let number = posting.settlement { settlements[number] = posting.key }
+  }
+
+  private mutating func note(_ payout: Payout) {
+    payouts[payout.id] = payout
+    if let key = payout.requestKey { payoutsByRequest[key] = payout.id }
+    // A deleted record gives its reference back.
+    if let reference = payout.reference { payoutsByReference[reference] = payout.deletedAt == nil ? payout.id : nil }
+  }
+
   mutating func apply(_ change: LedgerChange) {
-    for wallet in change.wallets { wallets[wallet.owner] = wallet }
+    for wallet in change.wallets { wallets[wallet.owner] = wallet.closedAt == nil ? wallet : nil }
     for hold in change.holds { holds[hold.number] = hold }
-    for posting in change.postings { postings[posting.key] = posting }
+    for posting in change.postings {
+      postings[posting.key] = posting
+      note(posting)
+    }
+    for key in change.reversed { postings[key] = postings[key]?.reversed() }
+    for payout in change.payouts { note(payout) }
     for refusal in change.voided { voided[refusal.key] = refusal }
     for request in change.requests { requests[request.key] = request }
   }
@@ -96,16 +139,33 @@ public struct LedgerNeeds: Hashable, Sendable {
   public var orders: Set<OrderID>
   /// Requests that may have been answered already.
   public var requests: Set<RequestKey>
+  /// Settlements that may be there, with all their rows and the wallets of their parties.
+  public var settlements: Set<SettlementNumber>
+  /// Live payouts, with the wallets of their beneficiaries.
+  public var payouts: Set<PayoutID>
+  /// Requests that may have made a payout.
+  public var payoutRequests: Set<String>
+  /// References that a live payout may have.
+  public var references: Set<ProviderRef>
+  /// People whose open payouts are read, all of them.
+  public var openPayoutsOf: Set<UserID>
 
   public init(
     owners: Set<UserID> = [], postings: Set<PostingKey> = [], voidable: Set<PostingKey> = [],
-    orders: Set<OrderID> = [], requests: Set<RequestKey> = []
+    orders: Set<OrderID> = [], requests: Set<RequestKey> = [], settlements: Set<SettlementNumber> = [],
+    payouts: Set<PayoutID> = [], payoutRequests: Set<String> = [], references: Set<ProviderRef> = [],
+    openPayoutsOf: Set<UserID> = []
   ) {
     self.owners = owners
     self.postings = postings
     self.voidable = voidable
     self.orders = orders
     self.requests = requests
+    self.settlements = settlements
+    self.payouts = payouts
+    self.payoutRequests = payoutRequests
+    self.references = references
+    self.openPayoutsOf = openPayoutsOf
   }
 
   public mutating func formUnion(_ other: LedgerNeeds) {
@@ -114,12 +174,21 @@ public struct LedgerNeeds: Hashable, Sendable {
     voidable.formUnion(other.voidable)
     orders.formUnion(other.orders)
     requests.formUnion(other.requests)
+    settlements.formUnion(other.settlements)
+    payouts.formUnion(other.payouts)
+    payoutRequests.formUnion(other.payoutRequests)
+    references.formUnion(other.references)
+    openPayoutsOf.formUnion(other.openPayoutsOf)
   }
 }
 
 extension Failure {
   static func walletNotFound(of owner: UserID) -> Failure {
     Failure(.walletNotFound, "\(owner) has no wallet", metadata: ["ownerUserId": owner.rawValue])
+  }
+
+  static func payoutNotFound(_ id: PayoutID) -> Failure {
+    Failure(.payoutNotFound, "there is no payout \(id)")
   }
 
   /// The books contradict themselves: never the caller's fault, and never to be papered over.

@@ -4,13 +4,21 @@ import Kernel
 public struct LedgerChange: Sendable {
   /// Whoever is responsible, for the audit log.
   public let actor: Actor
-  /// Every wallet that is opened or touched, as it is afterwards.
+  /// Every wallet that is opened, touched or closed, as it is afterwards.
   public internal(set) var wallets: [Wallet] = []
   public internal(set) var postings: [KnownPosting] = []
   /// Every hold that is opened or closed, as it is afterwards.
   public internal(set) var holds: [Hold] = []
   public internal(set) var voided: [VoidedPosting] = []
   public internal(set) var requests: [StoredRequest] = []
+  /// Earlier postings whose rows are reversed by this change.
+  public internal(set) var reversed: [PostingKey] = []
+  /// Every payout that is made or changed, as it is afterwards.
+  public internal(set) var payouts: [Payout] = []
+  /// Audit entries beside those that the rows make.
+  public internal(set) var records: [AuditRecord] = []
+  /// Events beside the one that the rows make.
+  public internal(set) var events: [LedgerEvent] = []
 
   init(actor: Actor) {
     self.actor = actor

@@ -48,6 +48,29 @@ struct LedgerDraft {
     change.holds.append(hold)
   }
 
+  /// Marks an earlier posting as undone by what this draft posts.
+  mutating func reverse(_ posting: KnownPosting) {
+    change.reversed.append(posting.key)
+  }
+
+  mutating func close(_ wallet: Wallet) {
+    change.wallets.removeAll { $0.owner == wallet.owner }
+    change.wallets.append(wallet.closed(context, by: change.actor))
+  }
+
+  mutating func write(_ payout: Payout) {
+    change.payouts.append(payout)
+  }
+
+  mutating func record(_ action: AuditRecord.Action, _ entity: AuditRecord.Entity, _ facts: [String: AuditRecord.Fact])
+  {
+    change.records.append(AuditRecord(action, entity, facts: facts, actor: change.actor, at: context.now))
+  }
+
+  mutating func announce(_ event: LedgerEvent) {
+    change.events.append(event)
+  }
+
   mutating func void(_ key: PostingKey, for failure: Failure) {
     change.voided.append(VoidedPosting(key: key, code: failure.code, at: context.now))
   }
@@ -55,6 +78,10 @@ struct LedgerDraft {
   private mutating func apply(_ leg: Leg, touched: inout Set<UserID>) throws(Failure) -> LedgerRow.Account {
     guard case .bucket(let bucket, let owner) = leg.place else { return .external }
     var wallet = try wallet(of: owner)
+    // The record of a payment made elsewhere names the wallet and leaves it alone.
+    guard !leg.isMemo || bucket == .pending else {
+      return .wallet(.init(walletID: wallet.id, owner: owner, bucket: bucket, balanceAfter: nil, versionAfter: nil))
+    }
     let after =
       switch leg.direction {
       case .debit: try Self.debited(wallet, bucket, by: leg.amount)

@@ -76,7 +76,7 @@ public struct LedgerRow: Hashable, Sendable {
   /// What the posting was asked to do; on leg 1 only.
   public let fingerprint: String?
   public let account: Account
-  public let status: TransactionStatus
+  public internal(set) var status: TransactionStatus
   public let leg: Leg
   public let createdAt: Timestamp
 
@@ -103,4 +103,12 @@ public struct LedgerRow: Hashable, Sendable {
     case .wallet(let entry): entry
     }
   }
+
+  /// What the leg adds to its bucket: below zero for a debit.
+  public var signedPaise: Int64 { leg.direction == .credit ? leg.amount.paise : -leg.amount.paise }
+}
+
+extension LedgerRow.WalletEntry {
+  /// False for the record of a payment made elsewhere, which changes no balance.
+  public var changesBalance: Bool { versionAfter != nil }
 }

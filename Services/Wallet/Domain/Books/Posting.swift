@@ -40,9 +40,10 @@ public struct Leg: Hashable, Sendable {
     }
   }
 
+  /// `isRecord` describes a payment that was made elsewhere: no balance changes, whatever the place.
   public init(
     _ direction: Direction, _ amount: Money, _ place: Place, as type: TransactionType, links: Links = Links(),
-    metadata: [String: String] = [:]
+    metadata: [String: String] = [:], isRecord: Bool = false
   ) {
     self.direction = direction
     self.amount = amount
@@ -50,7 +51,7 @@ public struct Leg: Hashable, Sendable {
     self.type = type
     switch place {
     case .bucket(.pending, _): isMemo = true
-    case .external, .bucket: isMemo = false
+    case .external, .bucket: isMemo = isRecord
     }
     self.links = links
     self.metadata = metadata
@@ -92,6 +93,12 @@ public struct Fingerprint: Hashable, Sendable {
   }
 
   init(_ type: TransactionType, parties: [UserID] = [], amounts: [Money] = []) {
-    text = ([type.rawValue] + parties.map(\.rawValue) + amounts.map { String($0.paise) }).joined(separator: ":")
+    self.init(type, parties, amounts, [])
+  }
+
+  /// `further` holds what tells two requests of one key apart besides parties and amounts.
+  init(_ type: TransactionType, _ parties: [UserID], _ amounts: [Money], _ further: [String]) {
+    text =
+      ([type.rawValue] + parties.map(\.rawValue) + amounts.map { String($0.paise) } + further).joined(separator: ":")
   }
 }

@@ -19,6 +19,11 @@ public struct PostingKey: Hashable, Comparable, Sendable {
     PostingKey("brand_deposit", owner.rawValue, ref)
   }
 
+  /// One payment per brand, agency and reference, wherever it was made.
+  static func agencyPayment(from brand: UserID, to agency: UserID, ref: String) -> PostingKey {
+    PostingKey("brand_agency_payout", brand.rawValue, agency.rawValue, ref)
+  }
+
   static func lock(_ hold: HoldNumber) -> PostingKey {
     PostingKey("order-lock", hold.order.rawValue, String(hold.seq))
   }
@@ -29,9 +34,22 @@ public struct PostingKey: Hashable, Comparable, Sendable {
 
   /// `voidedTries` tries of this settlement were refused for good; their keys stay refused, so the next has its own.
   static func settlement(of order: OrderID, seq: Int32, voidedTries: Int32 = 0) -> PostingKey {
-    let suffix = voidedTries == 0 ? "" : "~\(voidedTries)"
-    return PostingKey("order-settle", order.rawValue, "\(seq)\(suffix)")
+    PostingKey("order-settle", order.rawValue, numbered(seq, voidedTries))
   }
+
+  /// Takes the settlement of this number back; tries as for `settlement`.
+  static func reversal(of settlement: SettlementNumber, voidedTries: Int32 = 0) -> PostingKey {
+    PostingKey("order-unsettle", settlement.order.rawValue, numbered(settlement.seq, voidedTries))
+  }
+
+  private static func numbered(_ seq: Int32, _ voidedTries: Int32) -> String {
+    voidedTries == 0 ? "\(seq)" : "\(seq)~\(voidedTries)"
+  }
+
+  static func payoutRequest(_ payout: PayoutID) -> PostingKey { PostingKey("payout_request", payout.rawValue) }
+  static func payoutComplete(_ payout: PayoutID) -> PostingKey { PostingKey("payout_complete", payout.rawValue) }
+  static func payoutFailed(_ payout: PayoutID) -> PostingKey { PostingKey("payout_failed", payout.rawValue) }
+  static func payoutCancel(_ payout: PayoutID) -> PostingKey { PostingKey("payout_cancel", payout.rawValue) }
 
   /// The unique key of one leg. Injective even when a reference holds a `#`: the number follows the last one.
   func rowKey(_ number: Int) -> String { "\(text)#\(number)" }

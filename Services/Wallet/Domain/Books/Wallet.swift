@@ -52,10 +52,13 @@ public struct Wallet: Hashable, Sendable {
   public internal(set) var version: Int64
   public let createdAt: Timestamp
   public internal(set) var updatedAt: Timestamp
+  /// Nil while the wallet lives. A closed one is empty and stays as it is; its owner may open another.
+  public internal(set) var closedAt: Timestamp?
+  public internal(set) var closedBy: String?
 
   public init(
     id: WalletID, owner: UserID, kind: OwnerKind, balances: Balances = .zero, version: Int64 = 0,
-    createdAt: Timestamp, updatedAt: Timestamp
+    createdAt: Timestamp, updatedAt: Timestamp, closedAt: Timestamp? = nil, closedBy: String? = nil
   ) {
     self.id = id
     self.owner = owner
@@ -64,6 +67,18 @@ public struct Wallet: Hashable, Sendable {
     self.version = version
     self.createdAt = createdAt
     self.updatedAt = updatedAt
+    self.closedAt = closedAt
+    self.closedBy = closedBy
+  }
+
+  public var isEmpty: Bool { balances == .zero }
+
+  func closed(_ context: DecisionContext, by actor: Actor) -> Wallet {
+    var closed = self
+    closed.updatedAt = context.now
+    closed.closedAt = context.now
+    closed.closedBy = actor.id
+    return closed
   }
 
   static func opened(for owner: UserID, kind: OwnerKind, at now: Timestamp) -> Wallet {

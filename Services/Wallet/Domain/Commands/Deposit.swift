@@ -19,10 +19,7 @@ public struct Deposit: LedgerCommand {
   public init(
     owner: UserID, amount: Money, ref: String, actor: Actor, opening: OwnerKind? = nil, limits: WalletLimits
   ) throws(Failure) {
-    guard amount > .zero else { throw Failure(.invalidAmount, "amountPaise must be at least 1") }
-    guard amount <= limits.depositMax else {
-      throw Failure(.amountOutOfRange, "amountPaise must be at most \(limits.depositMax.paise)")
-    }
+    try WalletLimits.check(amount, in: Money(paise: 1)...limits.depositMax)
     self.owner = owner
     self.amount = amount
     self.ref = ref

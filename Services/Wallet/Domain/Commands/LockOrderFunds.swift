@@ -28,6 +28,14 @@ public struct LockOrderFunds: LedgerCommand {
 
   public func decide(on ledger: Ledger, _ context: DecisionContext) throws(Failure) -> Decision<Hold> {
     try terms.requireWallets(in: ledger)
+    try requireFreeNumber(in: ledger)
+    var draft = LedgerDraft(ledger, context, actor: actor)
+    let hold = try lock(in: &draft)
+    return .change(draft.change, hold)
+  }
+
+  /// Fails with `HOLD_CLOSED` when the number is taken, and `DUPLICATE_ENTRY` when the order has another open hold.
+  func requireFreeNumber(in ledger: Ledger) throws(Failure) {
     guard ledger.holds[number] == nil else {
       // A hold that comes late, after its number was closed, would lock the owner's money for ever.
       throw Failure(.holdClosed, "hold \(number.seq) of order \(number.order) was closed before it arrived")
@@ -35,8 +43,9 @@ public struct LockOrderFunds: LedgerCommand {
     if let open = ledger.openHold(of: number.order) {
       throw Failure(.duplicateEntry, "order \(number.order) has the open hold \(open.number.seq)")
     }
+  }
 
-    var draft = LedgerDraft(ledger, context, actor: actor)
+  func lock(in draft: inout LedgerDraft) throws(Failure) -> Hold {
     try draft.post(Posting(key, fingerprint, legs: legs))
     let wallet = try draft.wallet(of: terms.owner)
     let hold = Hold(
@@ -44,9 +53,9 @@ public struct LockOrderFunds: LedgerCommand {
       terms: HoldTerms(
         owner: terms.owner, walletID: wallet.id, buyer: terms.buyer, mediator: terms.mediator,
         commission: terms.commission, margin: terms.margin, amount: terms.total),
-      state: .open, createdAt: context.now, updatedAt: context.now)
+      state: .open, createdAt: draft.context.now, updatedAt: draft.context.now)
     draft.write(hold)
-    return .change(draft.change, hold)
+    return hold
   }
 
   private var legs: [Leg] {

@@ -10,54 +10,37 @@ public struct SettleOrderFunds: LedgerCommand {
   /// The step is repeated after an unknown outcome: a refusal is final for this key, so that the earlier attempt,
   /// should it still arrive, posts nothing (DOMAIN 7.5).
   public let resolve: Bool
-  /// How many earlier tries of this settlement were refused with `resolve`.
-  public let voidedTries: Int32
   public let actor: Actor
-
-  /// Every try is a key to look up; nobody settles one order so often.
-  public static let voidedTriesMax: Int32 = 1_000
+  private let keys: VoidableKey
 
   /// Fails with `VALIDATION_FAILED` when `voidedTries` is beyond its limit.
   public init(
     order: OrderID, seq: Int32, holdSeq: Int32, terms: OrderTerms, resolve: Bool, voidedTries: Int32, actor: Actor
   ) throws(Failure) {
-    guard (0...Self.voidedTriesMax).contains(voidedTries) else {
-      throw .validation("voidedTries", "must be between 0 and \(Self.voidedTriesMax)")
-    }
+    keys = try VoidableKey(voidedTries: voidedTries) { .settlement(of: order, seq: seq, voidedTries: $0) }
     self.order = order
     self.seq = seq
     self.hold = holdSeq > 0 ? HoldNumber(order: order, seq: holdSeq) : nil
     self.terms = terms
     self.resolve = resolve
-    self.voidedTries = voidedTries
     self.actor = actor
   }
 
-  var key: PostingKey { .settlement(of: order, seq: seq, voidedTries: voidedTries) }
+  /// How many earlier tries of this settlement were refused with `resolve`.
+  public var voidedTries: Int32 { keys.voidedTries }
+
+  var key: PostingKey { keys.current }
   var fingerprint: Fingerprint { Fingerprint(.orderSettlementDebit, parties: terms.parties, amounts: terms.amounts) }
 
-  private var earlierKeys: [PostingKey] {
-    (0..<voidedTries).map { .settlement(of: order, seq: seq, voidedTries: $0) }
-  }
-
   public var needs: LedgerNeeds {
-    let keys = Set(earlierKeys + [key])
+    let keys = keys.all
     var owners = Set(terms.parties)
     if terms.fee > .zero { owners.insert(.platform) }
     return LedgerNeeds(owners: owners, postings: keys, voidable: keys, orders: [order])
   }
 
   public func replay(in ledger: Ledger) throws(Failure) -> PostingKey? {
-    for earlier in earlierKeys {
-      // A try that posted after all is the settlement; one that may still post forbids another.
-      if try ledger.posting(earlier, fingerprint) != nil { return earlier }
-      guard ledger.voided[earlier] != nil else {
-        throw Failure(.idempotencyMismatch, "\(earlier.text) was never refused for good: repeat it instead")
-      }
-    }
-    if try ledger.posting(key, fingerprint) != nil { return key }
-    if let refusal = ledger.voided[key] { throw refusal.failure }
-    return nil
+    try keys.replay(in: ledger, fingerprint)
   }
 
   public func decide(on ledger: Ledger, _ context: DecisionContext) throws(Failure) -> Decision<PostingKey> {

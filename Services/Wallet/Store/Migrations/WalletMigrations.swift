@@ -4,6 +4,7 @@ public import Mongo
 public enum WalletMigrations {
   public static let all: [Migration] = [
     walletsIndexes, transactionsIndexes, holdsIndexes, payoutsIndexes, technicalCollections, leases, validators,
+    readsIndexes,
   ]
 
   /// Collections are created with their indexes, so that no transaction ever has to.

@@ -67,6 +67,30 @@ void   mobo__identity__v1__get_lineage_response__init
   static const Mobo__Identity__V1__GetLineageResponse init_value = MOBO__IDENTITY__V1__GET_LINEAGE_RESPONSE__INIT;
   *message = init_value;
 }
+void   mobo__identity__v1__are_connected_request__init
+                     (Mobo__Identity__V1__AreConnectedRequest         *message)
+{
+  static const Mobo__Identity__V1__AreConnectedRequest init_value = MOBO__IDENTITY__V1__ARE_CONNECTED_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__identity__v1__are_connected_response__init
+                     (Mobo__Identity__V1__AreConnectedResponse         *message)
+{
+  static const Mobo__Identity__V1__AreConnectedResponse init_value = MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__identity__v1__get_payout_destination_request__init
+                     (Mobo__Identity__V1__GetPayoutDestinationRequest         *message)
+{
+  static const Mobo__Identity__V1__GetPayoutDestinationRequest init_value = MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__identity__v1__get_payout_destination_response__init
+                     (Mobo__Identity__V1__GetPayoutDestinationResponse         *message)
+{
+  static const Mobo__Identity__V1__GetPayoutDestinationResponse init_value = MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE__INIT;
+  *message = init_value;
+}
 static const ProtobufCFieldDescriptor mobo__identity__v1__login_request__field_descriptors[3] =
 {
   {
@@ -548,5 +572,261 @@ const ProtobufCMessageDescriptor mobo__identity__v1__get_lineage_response__descr
   mobo__identity__v1__get_lineage_response__field_indices_by_name,
   1,  mobo__identity__v1__get_lineage_response__number_ranges,
   (ProtobufCMessageInit) mobo__identity__v1__get_lineage_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__identity__v1__are_connected_request__field_descriptors[2] =
+{
+  {
+    "brand_user_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Identity__V1__AreConnectedRequest, brand_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agency_user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Identity__V1__AreConnectedRequest, agency_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__identity__v1__are_connected_request__field_indices_by_name[] = {
+  1,   /* field[1] = agency_user_id */
+  0,   /* field[0] = brand_user_id */
+};
+static const ProtobufCIntRange mobo__identity__v1__are_connected_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__identity__v1__are_connected_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.identity.v1.AreConnectedRequest",
+  "AreConnectedRequest",
+  "Mobo__Identity__V1__AreConnectedRequest",
+  "mobo.identity.v1",
+  sizeof(Mobo__Identity__V1__AreConnectedRequest),
+  2,
+  mobo__identity__v1__are_connected_request__field_descriptors,
+  mobo__identity__v1__are_connected_request__field_indices_by_name,
+  1,  mobo__identity__v1__are_connected_request__number_ranges,
+  (ProtobufCMessageInit) mobo__identity__v1__are_connected_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__identity__v1__are_connected_response__field_descriptors[3] =
+{
+  {
+    "connected",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Identity__V1__AreConnectedResponse, connected),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "brand",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Identity__V1__AreConnectedResponse, _brand_case),
+    offsetof(Mobo__Identity__V1__AreConnectedResponse, brand),
+    &mobo__identity__v1__party__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agency",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Identity__V1__AreConnectedResponse, _agency_case),
+    offsetof(Mobo__Identity__V1__AreConnectedResponse, agency),
+    &mobo__identity__v1__party__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__identity__v1__are_connected_response__field_indices_by_name[] = {
+  2,   /* field[2] = agency */
+  1,   /* field[1] = brand */
+  0,   /* field[0] = connected */
+};
+static const ProtobufCIntRange mobo__identity__v1__are_connected_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__identity__v1__are_connected_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.identity.v1.AreConnectedResponse",
+  "AreConnectedResponse",
+  "Mobo__Identity__V1__AreConnectedResponse",
+  "mobo.identity.v1",
+  sizeof(Mobo__Identity__V1__AreConnectedResponse),
+  3,
+  mobo__identity__v1__are_connected_response__field_descriptors,
+  mobo__identity__v1__are_connected_response__field_indices_by_name,
+  1,  mobo__identity__v1__are_connected_response__number_ranges,
+  (ProtobufCMessageInit) mobo__identity__v1__are_connected_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__identity__v1__get_payout_destination_request__field_descriptors[1] =
+{
+  {
+    "user_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationRequest, user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__identity__v1__get_payout_destination_request__field_indices_by_name[] = {
+  0,   /* field[0] = user_id */
+};
+static const ProtobufCIntRange mobo__identity__v1__get_payout_destination_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mobo__identity__v1__get_payout_destination_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.identity.v1.GetPayoutDestinationRequest",
+  "GetPayoutDestinationRequest",
+  "Mobo__Identity__V1__GetPayoutDestinationRequest",
+  "mobo.identity.v1",
+  sizeof(Mobo__Identity__V1__GetPayoutDestinationRequest),
+  1,
+  mobo__identity__v1__get_payout_destination_request__field_descriptors,
+  mobo__identity__v1__get_payout_destination_request__field_indices_by_name,
+  1,  mobo__identity__v1__get_payout_destination_request__number_ranges,
+  (ProtobufCMessageInit) mobo__identity__v1__get_payout_destination_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__identity__v1__get_payout_destination_response__field_descriptors[6] =
+{
+  {
+    "beneficiary",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, beneficiary),
+    &mobo__identity__v1__party__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upstream_active",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, upstream_active),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kyc_status",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, kyc_status),
+    &mobo__identity__v1__kyc_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agency_code",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, _agency_code_case),
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, agency_code),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upi_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, _upi_id_case),
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, upi_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bank_details",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, _bank_details_case),
+    offsetof(Mobo__Identity__V1__GetPayoutDestinationResponse, bank_details),
+    &mobo__identity__v1__bank_details__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__identity__v1__get_payout_destination_response__field_indices_by_name[] = {
+  3,   /* field[3] = agency_code */
+  5,   /* field[5] = bank_details */
+  0,   /* field[0] = beneficiary */
+  2,   /* field[2] = kyc_status */
+  4,   /* field[4] = upi_id */
+  1,   /* field[1] = upstream_active */
+};
+static const ProtobufCIntRange mobo__identity__v1__get_payout_destination_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor mobo__identity__v1__get_payout_destination_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.identity.v1.GetPayoutDestinationResponse",
+  "GetPayoutDestinationResponse",
+  "Mobo__Identity__V1__GetPayoutDestinationResponse",
+  "mobo.identity.v1",
+  sizeof(Mobo__Identity__V1__GetPayoutDestinationResponse),
+  6,
+  mobo__identity__v1__get_payout_destination_response__field_descriptors,
+  mobo__identity__v1__get_payout_destination_response__field_indices_by_name,
+  1,  mobo__identity__v1__get_payout_destination_response__number_ranges,
+  (ProtobufCMessageInit) mobo__identity__v1__get_payout_destination_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -25,6 +25,60 @@ void   mobo__wallet__v1__hold__init
   static const Mobo__Wallet__V1__Hold init_value = MOBO__WALLET__V1__HOLD__INIT;
   *message = init_value;
 }
+void   mobo__wallet__v1__payout_destination__init
+                     (Mobo__Wallet__V1__PayoutDestination         *message)
+{
+  static const Mobo__Wallet__V1__PayoutDestination init_value = MOBO__WALLET__V1__PAYOUT_DESTINATION__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__payout_bank_account__init
+                     (Mobo__Wallet__V1__PayoutBankAccount         *message)
+{
+  static const Mobo__Wallet__V1__PayoutBankAccount init_value = MOBO__WALLET__V1__PAYOUT_BANK_ACCOUNT__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__payout__init
+                     (Mobo__Wallet__V1__Payout         *message)
+{
+  static const Mobo__Wallet__V1__Payout init_value = MOBO__WALLET__V1__PAYOUT__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__brand_ledger_entry__init
+                     (Mobo__Wallet__V1__BrandLedgerEntry         *message)
+{
+  static const Mobo__Wallet__V1__BrandLedgerEntry init_value = MOBO__WALLET__V1__BRAND_LEDGER_ENTRY__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__wallet_totals__init
+                     (Mobo__Wallet__V1__WalletTotals         *message)
+{
+  static const Mobo__Wallet__V1__WalletTotals init_value = MOBO__WALLET__V1__WALLET_TOTALS__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__payout_totals__init
+                     (Mobo__Wallet__V1__PayoutTotals         *message)
+{
+  static const Mobo__Wallet__V1__PayoutTotals init_value = MOBO__WALLET__V1__PAYOUT_TOTALS__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__ledger_finding__init
+                     (Mobo__Wallet__V1__LedgerFinding         *message)
+{
+  static const Mobo__Wallet__V1__LedgerFinding init_value = MOBO__WALLET__V1__LEDGER_FINDING__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__invariant_result__init
+                     (Mobo__Wallet__V1__InvariantResult         *message)
+{
+  static const Mobo__Wallet__V1__InvariantResult init_value = MOBO__WALLET__V1__INVARIANT_RESULT__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__reconcile_report__init
+                     (Mobo__Wallet__V1__ReconcileReport         *message)
+{
+  static const Mobo__Wallet__V1__ReconcileReport init_value = MOBO__WALLET__V1__RECONCILE_REPORT__INIT;
+  *message = init_value;
+}
 static const ProtobufCFieldDescriptor mobo__wallet__v1__wallet__field_descriptors[10] =
 {
   {
@@ -555,6 +609,1011 @@ const ProtobufCMessageDescriptor mobo__wallet__v1__hold__descriptor =
   (ProtobufCMessageInit) mobo__wallet__v1__hold__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor mobo__wallet__v1__payout_destination__field_descriptors[2] =
+{
+  {
+    "upi_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__PayoutDestination, _upi_id_case),
+    offsetof(Mobo__Wallet__V1__PayoutDestination, upi_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bank",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__PayoutDestination, _bank_case),
+    offsetof(Mobo__Wallet__V1__PayoutDestination, bank),
+    &mobo__wallet__v1__payout_bank_account__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__payout_destination__field_indices_by_name[] = {
+  1,   /* field[1] = bank */
+  0,   /* field[0] = upi_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__payout_destination__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__payout_destination__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.PayoutDestination",
+  "PayoutDestination",
+  "Mobo__Wallet__V1__PayoutDestination",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__PayoutDestination),
+  2,
+  mobo__wallet__v1__payout_destination__field_descriptors,
+  mobo__wallet__v1__payout_destination__field_indices_by_name,
+  1,  mobo__wallet__v1__payout_destination__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__payout_destination__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__payout_bank_account__field_descriptors[4] =
+{
+  {
+    "account_number",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayoutBankAccount, account_number),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ifsc",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayoutBankAccount, ifsc),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bank_name",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayoutBankAccount, bank_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "holder_name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayoutBankAccount, holder_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__payout_bank_account__field_indices_by_name[] = {
+  0,   /* field[0] = account_number */
+  2,   /* field[2] = bank_name */
+  3,   /* field[3] = holder_name */
+  1,   /* field[1] = ifsc */
+};
+static const ProtobufCIntRange mobo__wallet__v1__payout_bank_account__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__payout_bank_account__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.PayoutBankAccount",
+  "PayoutBankAccount",
+  "Mobo__Wallet__V1__PayoutBankAccount",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__PayoutBankAccount),
+  4,
+  mobo__wallet__v1__payout_bank_account__field_descriptors,
+  mobo__wallet__v1__payout_bank_account__field_indices_by_name,
+  1,  mobo__wallet__v1__payout_bank_account__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__payout_bank_account__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__payout__field_descriptors[14] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "beneficiary_user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, beneficiary_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wallet_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, wallet_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_paise",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, amount_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "currency",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, currency),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, status),
+    &mobo__wallet__v1__payout_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__Payout, _provider_case),
+    offsetof(Mobo__Wallet__V1__Payout, provider),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider_ref",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__Payout, _provider_ref_case),
+    offsetof(Mobo__Wallet__V1__Payout, provider_ref),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "destination",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__Payout, _destination_case),
+    offsetof(Mobo__Wallet__V1__Payout, destination),
+    &mobo__wallet__v1__payout_destination__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure_code",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__Payout, _failure_code_case),
+    offsetof(Mobo__Wallet__V1__Payout, failure_code),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure_message",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__Payout, _failure_message_case),
+    offsetof(Mobo__Wallet__V1__Payout, failure_message),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "requested_at",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, requested_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "processed_at",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, processed_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__Payout, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__payout__field_indices_by_name[] = {
+  3,   /* field[3] = amount_paise */
+  1,   /* field[1] = beneficiary_user_id */
+  4,   /* field[4] = currency */
+  8,   /* field[8] = destination */
+  9,   /* field[9] = failure_code */
+  10,   /* field[10] = failure_message */
+  0,   /* field[0] = id */
+  12,   /* field[12] = processed_at */
+  6,   /* field[6] = provider */
+  7,   /* field[7] = provider_ref */
+  11,   /* field[11] = requested_at */
+  5,   /* field[5] = status */
+  13,   /* field[13] = version */
+  2,   /* field[2] = wallet_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__payout__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 14 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__payout__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.Payout",
+  "Payout",
+  "Mobo__Wallet__V1__Payout",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__Payout),
+  14,
+  mobo__wallet__v1__payout__field_descriptors,
+  mobo__wallet__v1__payout__field_indices_by_name,
+  1,  mobo__wallet__v1__payout__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__payout__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__brand_ledger_entry__field_descriptors[9] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, created_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agency_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, agency_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agency_name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, agency_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agency_code",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, agency_code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_paise",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, amount_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ref",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, ref),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, mode),
+    &mobo__wallet__v1__payment_mode__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__BrandLedgerEntry, status),
+    &mobo__wallet__v1__transaction_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__brand_ledger_entry__field_indices_by_name[] = {
+  4,   /* field[4] = agency_code */
+  2,   /* field[2] = agency_id */
+  3,   /* field[3] = agency_name */
+  5,   /* field[5] = amount_paise */
+  1,   /* field[1] = created_at */
+  0,   /* field[0] = id */
+  7,   /* field[7] = mode */
+  6,   /* field[6] = ref */
+  8,   /* field[8] = status */
+};
+static const ProtobufCIntRange mobo__wallet__v1__brand_ledger_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__brand_ledger_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.BrandLedgerEntry",
+  "BrandLedgerEntry",
+  "Mobo__Wallet__V1__BrandLedgerEntry",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__BrandLedgerEntry),
+  9,
+  mobo__wallet__v1__brand_ledger_entry__field_descriptors,
+  mobo__wallet__v1__brand_ledger_entry__field_indices_by_name,
+  1,  mobo__wallet__v1__brand_ledger_entry__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__brand_ledger_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__wallet_totals__field_descriptors[5] =
+{
+  {
+    "owner_kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__WalletTotals, owner_kind),
+    &mobo__common__v1__owner_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wallets",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__WalletTotals, wallets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "available_paise",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__WalletTotals, available_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "locked_paise",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__WalletTotals, locked_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pending_paise",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__WalletTotals, pending_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__wallet_totals__field_indices_by_name[] = {
+  2,   /* field[2] = available_paise */
+  3,   /* field[3] = locked_paise */
+  0,   /* field[0] = owner_kind */
+  4,   /* field[4] = pending_paise */
+  1,   /* field[1] = wallets */
+};
+static const ProtobufCIntRange mobo__wallet__v1__wallet_totals__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__wallet_totals__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.WalletTotals",
+  "WalletTotals",
+  "Mobo__Wallet__V1__WalletTotals",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__WalletTotals),
+  5,
+  mobo__wallet__v1__wallet_totals__field_descriptors,
+  mobo__wallet__v1__wallet_totals__field_indices_by_name,
+  1,  mobo__wallet__v1__wallet_totals__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__wallet_totals__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__payout_totals__field_descriptors[3] =
+{
+  {
+    "status",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayoutTotals, status),
+    &mobo__wallet__v1__payout_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payouts",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayoutTotals, payouts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_paise",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayoutTotals, amount_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__payout_totals__field_indices_by_name[] = {
+  2,   /* field[2] = amount_paise */
+  1,   /* field[1] = payouts */
+  0,   /* field[0] = status */
+};
+static const ProtobufCIntRange mobo__wallet__v1__payout_totals__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__payout_totals__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.PayoutTotals",
+  "PayoutTotals",
+  "Mobo__Wallet__V1__PayoutTotals",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__PayoutTotals),
+  3,
+  mobo__wallet__v1__payout_totals__field_descriptors,
+  mobo__wallet__v1__payout_totals__field_indices_by_name,
+  1,  mobo__wallet__v1__payout_totals__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__payout_totals__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__ledger_finding__field_descriptors[10] =
+{
+  {
+    "invariant",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__LedgerFinding, invariant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__LedgerFinding, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wallet_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__LedgerFinding, _wallet_id_case),
+    offsetof(Mobo__Wallet__V1__LedgerFinding, wallet_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owner_user_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__LedgerFinding, _owner_user_id_case),
+    offsetof(Mobo__Wallet__V1__LedgerFinding, owner_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transaction_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__LedgerFinding, _transaction_id_case),
+    offsetof(Mobo__Wallet__V1__LedgerFinding, transaction_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "posting_id",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__LedgerFinding, _posting_id_case),
+    offsetof(Mobo__Wallet__V1__LedgerFinding, posting_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__LedgerFinding, _order_id_case),
+    offsetof(Mobo__Wallet__V1__LedgerFinding, order_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payout_id",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__LedgerFinding, _payout_id_case),
+    offsetof(Mobo__Wallet__V1__LedgerFinding, payout_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expected_paise",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Mobo__Wallet__V1__LedgerFinding, _expected_paise_case),
+    offsetof(Mobo__Wallet__V1__LedgerFinding, expected_paise),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "actual_paise",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Mobo__Wallet__V1__LedgerFinding, _actual_paise_case),
+    offsetof(Mobo__Wallet__V1__LedgerFinding, actual_paise),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__ledger_finding__field_indices_by_name[] = {
+  9,   /* field[9] = actual_paise */
+  8,   /* field[8] = expected_paise */
+  0,   /* field[0] = invariant */
+  1,   /* field[1] = message */
+  6,   /* field[6] = order_id */
+  3,   /* field[3] = owner_user_id */
+  7,   /* field[7] = payout_id */
+  5,   /* field[5] = posting_id */
+  4,   /* field[4] = transaction_id */
+  2,   /* field[2] = wallet_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__ledger_finding__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__ledger_finding__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.LedgerFinding",
+  "LedgerFinding",
+  "Mobo__Wallet__V1__LedgerFinding",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__LedgerFinding),
+  10,
+  mobo__wallet__v1__ledger_finding__field_descriptors,
+  mobo__wallet__v1__ledger_finding__field_indices_by_name,
+  1,  mobo__wallet__v1__ledger_finding__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__ledger_finding__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__invariant_result__field_descriptors[3] =
+{
+  {
+    "invariant",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__InvariantResult, invariant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "checked",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__InvariantResult, checked),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "findings",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__InvariantResult, findings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__invariant_result__field_indices_by_name[] = {
+  1,   /* field[1] = checked */
+  2,   /* field[2] = findings */
+  0,   /* field[0] = invariant */
+};
+static const ProtobufCIntRange mobo__wallet__v1__invariant_result__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__invariant_result__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.InvariantResult",
+  "InvariantResult",
+  "Mobo__Wallet__V1__InvariantResult",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__InvariantResult),
+  3,
+  mobo__wallet__v1__invariant_result__field_descriptors,
+  mobo__wallet__v1__invariant_result__field_indices_by_name,
+  1,  mobo__wallet__v1__invariant_result__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__invariant_result__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__reconcile_report__field_descriptors[10] =
+{
+  {
+    "started_at",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileReport, started_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "finished_at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileReport, finished_at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clean",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileReport, clean),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wallets",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileReport, wallets),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transactions",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileReport, transactions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "postings",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileReport, postings),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "holds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileReport, holds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payouts",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileReport, payouts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "invariants",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__ReconcileReport, n_invariants),
+    offsetof(Mobo__Wallet__V1__ReconcileReport, invariants),
+    &mobo__wallet__v1__invariant_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "findings",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__ReconcileReport, n_findings),
+    offsetof(Mobo__Wallet__V1__ReconcileReport, findings),
+    &mobo__wallet__v1__ledger_finding__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__reconcile_report__field_indices_by_name[] = {
+  2,   /* field[2] = clean */
+  9,   /* field[9] = findings */
+  1,   /* field[1] = finished_at */
+  6,   /* field[6] = holds */
+  8,   /* field[8] = invariants */
+  7,   /* field[7] = payouts */
+  5,   /* field[5] = postings */
+  0,   /* field[0] = started_at */
+  4,   /* field[4] = transactions */
+  3,   /* field[3] = wallets */
+};
+static const ProtobufCIntRange mobo__wallet__v1__reconcile_report__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_report__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ReconcileReport",
+  "ReconcileReport",
+  "Mobo__Wallet__V1__ReconcileReport",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ReconcileReport),
+  10,
+  mobo__wallet__v1__reconcile_report__field_descriptors,
+  mobo__wallet__v1__reconcile_report__field_indices_by_name,
+  1,  mobo__wallet__v1__reconcile_report__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__reconcile_report__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue mobo__wallet__v1__transaction_type__enum_values_by_number[17] =
 {
   { "TRANSACTION_TYPE_UNSPECIFIED", "MOBO__WALLET__V1__TRANSACTION_TYPE__TRANSACTION_TYPE_UNSPECIFIED", 0 },
@@ -769,5 +1828,73 @@ const ProtobufCEnumDescriptor mobo__wallet__v1__hold_state__descriptor =
   mobo__wallet__v1__hold_state__enum_values_by_name,
   1,
   mobo__wallet__v1__hold_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue mobo__wallet__v1__payment_mode__enum_values_by_number[3] =
+{
+  { "PAYMENT_MODE_UNSPECIFIED", "MOBO__WALLET__V1__PAYMENT_MODE__PAYMENT_MODE_UNSPECIFIED", 0 },
+  { "PAYMENT_MODE_WALLET", "MOBO__WALLET__V1__PAYMENT_MODE__PAYMENT_MODE_WALLET", 1 },
+  { "PAYMENT_MODE_MANUAL", "MOBO__WALLET__V1__PAYMENT_MODE__PAYMENT_MODE_MANUAL", 2 },
+};
+static const ProtobufCIntRange mobo__wallet__v1__payment_mode__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex mobo__wallet__v1__payment_mode__enum_values_by_name[3] =
+{
+  { "PAYMENT_MODE_MANUAL", 2 },
+  { "PAYMENT_MODE_UNSPECIFIED", 0 },
+  { "PAYMENT_MODE_WALLET", 1 },
+};
+const ProtobufCEnumDescriptor mobo__wallet__v1__payment_mode__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.PaymentMode",
+  "PaymentMode",
+  "Mobo__Wallet__V1__PaymentMode",
+  "mobo.wallet.v1",
+  3,
+  mobo__wallet__v1__payment_mode__enum_values_by_number,
+  3,
+  mobo__wallet__v1__payment_mode__enum_values_by_name,
+  1,
+  mobo__wallet__v1__payment_mode__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue mobo__wallet__v1__payout_status__enum_values_by_number[7] =
+{
+  { "PAYOUT_STATUS_UNSPECIFIED", "MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_UNSPECIFIED", 0 },
+  { "PAYOUT_STATUS_REQUESTED", "MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_REQUESTED", 1 },
+  { "PAYOUT_STATUS_PROCESSING", "MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_PROCESSING", 2 },
+  { "PAYOUT_STATUS_PAID", "MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_PAID", 3 },
+  { "PAYOUT_STATUS_FAILED", "MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_FAILED", 4 },
+  { "PAYOUT_STATUS_CANCELED", "MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_CANCELED", 5 },
+  { "PAYOUT_STATUS_RECORDED", "MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_RECORDED", 6 },
+};
+static const ProtobufCIntRange mobo__wallet__v1__payout_status__value_ranges[] = {
+{0, 0},{0, 7}
+};
+static const ProtobufCEnumValueIndex mobo__wallet__v1__payout_status__enum_values_by_name[7] =
+{
+  { "PAYOUT_STATUS_CANCELED", 5 },
+  { "PAYOUT_STATUS_FAILED", 4 },
+  { "PAYOUT_STATUS_PAID", 3 },
+  { "PAYOUT_STATUS_PROCESSING", 2 },
+  { "PAYOUT_STATUS_RECORDED", 6 },
+  { "PAYOUT_STATUS_REQUESTED", 1 },
+  { "PAYOUT_STATUS_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor mobo__wallet__v1__payout_status__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.PayoutStatus",
+  "PayoutStatus",
+  "Mobo__Wallet__V1__PayoutStatus",
+  "mobo.wallet.v1",
+  7,
+  mobo__wallet__v1__payout_status__enum_values_by_number,
+  7,
+  mobo__wallet__v1__payout_status__enum_values_by_name,
+  1,
+  mobo__wallet__v1__payout_status__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

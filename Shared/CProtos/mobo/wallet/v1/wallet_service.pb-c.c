@@ -43,6 +43,198 @@ void   mobo__wallet__v1__deposit_response__init
   static const Mobo__Wallet__V1__DepositResponse init_value = MOBO__WALLET__V1__DEPOSIT_RESPONSE__INIT;
   *message = init_value;
 }
+void   mobo__wallet__v1__get_balance_at_request__init
+                     (Mobo__Wallet__V1__GetBalanceAtRequest         *message)
+{
+  static const Mobo__Wallet__V1__GetBalanceAtRequest init_value = MOBO__WALLET__V1__GET_BALANCE_AT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__get_balance_at_response__init
+                     (Mobo__Wallet__V1__GetBalanceAtResponse         *message)
+{
+  static const Mobo__Wallet__V1__GetBalanceAtResponse init_value = MOBO__WALLET__V1__GET_BALANCE_AT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__pay_agency_request__init
+                     (Mobo__Wallet__V1__PayAgencyRequest         *message)
+{
+  static const Mobo__Wallet__V1__PayAgencyRequest init_value = MOBO__WALLET__V1__PAY_AGENCY_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__pay_agency_response__init
+                     (Mobo__Wallet__V1__PayAgencyResponse         *message)
+{
+  static const Mobo__Wallet__V1__PayAgencyResponse init_value = MOBO__WALLET__V1__PAY_AGENCY_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__list_brand_ledger_request__init
+                     (Mobo__Wallet__V1__ListBrandLedgerRequest         *message)
+{
+  static const Mobo__Wallet__V1__ListBrandLedgerRequest init_value = MOBO__WALLET__V1__LIST_BRAND_LEDGER_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__list_brand_ledger_response__init
+                     (Mobo__Wallet__V1__ListBrandLedgerResponse         *message)
+{
+  static const Mobo__Wallet__V1__ListBrandLedgerResponse init_value = MOBO__WALLET__V1__LIST_BRAND_LEDGER_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__request_payout_request__init
+                     (Mobo__Wallet__V1__RequestPayoutRequest         *message)
+{
+  static const Mobo__Wallet__V1__RequestPayoutRequest init_value = MOBO__WALLET__V1__REQUEST_PAYOUT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__request_payout_response__init
+                     (Mobo__Wallet__V1__RequestPayoutResponse         *message)
+{
+  static const Mobo__Wallet__V1__RequestPayoutResponse init_value = MOBO__WALLET__V1__REQUEST_PAYOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__cancel_payout_request__init
+                     (Mobo__Wallet__V1__CancelPayoutRequest         *message)
+{
+  static const Mobo__Wallet__V1__CancelPayoutRequest init_value = MOBO__WALLET__V1__CANCEL_PAYOUT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__cancel_payout_response__init
+                     (Mobo__Wallet__V1__CancelPayoutResponse         *message)
+{
+  static const Mobo__Wallet__V1__CancelPayoutResponse init_value = MOBO__WALLET__V1__CANCEL_PAYOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__start_payout_request__init
+                     (Mobo__Wallet__V1__StartPayoutRequest         *message)
+{
+  static const Mobo__Wallet__V1__StartPayoutRequest init_value = MOBO__WALLET__V1__START_PAYOUT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__start_payout_response__init
+                     (Mobo__Wallet__V1__StartPayoutResponse         *message)
+{
+  static const Mobo__Wallet__V1__StartPayoutResponse init_value = MOBO__WALLET__V1__START_PAYOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__complete_payout_request__init
+                     (Mobo__Wallet__V1__CompletePayoutRequest         *message)
+{
+  static const Mobo__Wallet__V1__CompletePayoutRequest init_value = MOBO__WALLET__V1__COMPLETE_PAYOUT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__complete_payout_response__init
+                     (Mobo__Wallet__V1__CompletePayoutResponse         *message)
+{
+  static const Mobo__Wallet__V1__CompletePayoutResponse init_value = MOBO__WALLET__V1__COMPLETE_PAYOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__fail_payout_request__init
+                     (Mobo__Wallet__V1__FailPayoutRequest         *message)
+{
+  static const Mobo__Wallet__V1__FailPayoutRequest init_value = MOBO__WALLET__V1__FAIL_PAYOUT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__fail_payout_response__init
+                     (Mobo__Wallet__V1__FailPayoutResponse         *message)
+{
+  static const Mobo__Wallet__V1__FailPayoutResponse init_value = MOBO__WALLET__V1__FAIL_PAYOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__record_manual_payout_request__init
+                     (Mobo__Wallet__V1__RecordManualPayoutRequest         *message)
+{
+  static const Mobo__Wallet__V1__RecordManualPayoutRequest init_value = MOBO__WALLET__V1__RECORD_MANUAL_PAYOUT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__record_manual_payout_response__init
+                     (Mobo__Wallet__V1__RecordManualPayoutResponse         *message)
+{
+  static const Mobo__Wallet__V1__RecordManualPayoutResponse init_value = MOBO__WALLET__V1__RECORD_MANUAL_PAYOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__record_agency_payout_request__init
+                     (Mobo__Wallet__V1__RecordAgencyPayoutRequest         *message)
+{
+  static const Mobo__Wallet__V1__RecordAgencyPayoutRequest init_value = MOBO__WALLET__V1__RECORD_AGENCY_PAYOUT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__record_agency_payout_response__init
+                     (Mobo__Wallet__V1__RecordAgencyPayoutResponse         *message)
+{
+  static const Mobo__Wallet__V1__RecordAgencyPayoutResponse init_value = MOBO__WALLET__V1__RECORD_AGENCY_PAYOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__delete_payout_request__init
+                     (Mobo__Wallet__V1__DeletePayoutRequest         *message)
+{
+  static const Mobo__Wallet__V1__DeletePayoutRequest init_value = MOBO__WALLET__V1__DELETE_PAYOUT_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__delete_payout_response__init
+                     (Mobo__Wallet__V1__DeletePayoutResponse         *message)
+{
+  static const Mobo__Wallet__V1__DeletePayoutResponse init_value = MOBO__WALLET__V1__DELETE_PAYOUT_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__list_payouts_request__init
+                     (Mobo__Wallet__V1__ListPayoutsRequest         *message)
+{
+  static const Mobo__Wallet__V1__ListPayoutsRequest init_value = MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__list_payouts_response__init
+                     (Mobo__Wallet__V1__ListPayoutsResponse         *message)
+{
+  static const Mobo__Wallet__V1__ListPayoutsResponse init_value = MOBO__WALLET__V1__LIST_PAYOUTS_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__delete_wallet_request__init
+                     (Mobo__Wallet__V1__DeleteWalletRequest         *message)
+{
+  static const Mobo__Wallet__V1__DeleteWalletRequest init_value = MOBO__WALLET__V1__DELETE_WALLET_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__delete_wallet_response__init
+                     (Mobo__Wallet__V1__DeleteWalletResponse         *message)
+{
+  static const Mobo__Wallet__V1__DeleteWalletResponse init_value = MOBO__WALLET__V1__DELETE_WALLET_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__export_ledger_request__init
+                     (Mobo__Wallet__V1__ExportLedgerRequest         *message)
+{
+  static const Mobo__Wallet__V1__ExportLedgerRequest init_value = MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__export_ledger_response__init
+                     (Mobo__Wallet__V1__ExportLedgerResponse         *message)
+{
+  static const Mobo__Wallet__V1__ExportLedgerResponse init_value = MOBO__WALLET__V1__EXPORT_LEDGER_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__get_wallet_stats_request__init
+                     (Mobo__Wallet__V1__GetWalletStatsRequest         *message)
+{
+  static const Mobo__Wallet__V1__GetWalletStatsRequest init_value = MOBO__WALLET__V1__GET_WALLET_STATS_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__get_wallet_stats_response__init
+                     (Mobo__Wallet__V1__GetWalletStatsResponse         *message)
+{
+  static const Mobo__Wallet__V1__GetWalletStatsResponse init_value = MOBO__WALLET__V1__GET_WALLET_STATS_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__reconcile_request__init
+                     (Mobo__Wallet__V1__ReconcileRequest         *message)
+{
+  static const Mobo__Wallet__V1__ReconcileRequest init_value = MOBO__WALLET__V1__RECONCILE_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__reconcile_response__init
+                     (Mobo__Wallet__V1__ReconcileResponse         *message)
+{
+  static const Mobo__Wallet__V1__ReconcileResponse init_value = MOBO__WALLET__V1__RECONCILE_RESPONSE__INIT;
+  *message = init_value;
+}
 void   mobo__wallet__v1__ensure_wallet_request__init
                      (Mobo__Wallet__V1__EnsureWalletRequest         *message)
 {
@@ -89,6 +281,42 @@ void   mobo__wallet__v1__settle_order_funds_response__init
                      (Mobo__Wallet__V1__SettleOrderFundsResponse         *message)
 {
   static const Mobo__Wallet__V1__SettleOrderFundsResponse init_value = MOBO__WALLET__V1__SETTLE_ORDER_FUNDS_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__unsettle_order_funds_request__init
+                     (Mobo__Wallet__V1__UnsettleOrderFundsRequest         *message)
+{
+  static const Mobo__Wallet__V1__UnsettleOrderFundsRequest init_value = MOBO__WALLET__V1__UNSETTLE_ORDER_FUNDS_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__unsettle_order_funds_response__init
+                     (Mobo__Wallet__V1__UnsettleOrderFundsResponse         *message)
+{
+  static const Mobo__Wallet__V1__UnsettleOrderFundsResponse init_value = MOBO__WALLET__V1__UNSETTLE_ORDER_FUNDS_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__close_wallet_request__init
+                     (Mobo__Wallet__V1__CloseWalletRequest         *message)
+{
+  static const Mobo__Wallet__V1__CloseWalletRequest init_value = MOBO__WALLET__V1__CLOSE_WALLET_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__close_wallet_response__init
+                     (Mobo__Wallet__V1__CloseWalletResponse         *message)
+{
+  static const Mobo__Wallet__V1__CloseWalletResponse init_value = MOBO__WALLET__V1__CLOSE_WALLET_RESPONSE__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__reconcile_books_request__init
+                     (Mobo__Wallet__V1__ReconcileBooksRequest         *message)
+{
+  static const Mobo__Wallet__V1__ReconcileBooksRequest init_value = MOBO__WALLET__V1__RECONCILE_BOOKS_REQUEST__INIT;
+  *message = init_value;
+}
+void   mobo__wallet__v1__reconcile_books_response__init
+                     (Mobo__Wallet__V1__ReconcileBooksResponse         *message)
+{
+  static const Mobo__Wallet__V1__ReconcileBooksResponse init_value = MOBO__WALLET__V1__RECONCILE_BOOKS_RESPONSE__INIT;
   *message = init_value;
 }
 static const ProtobufCFieldDescriptor mobo__wallet__v1__get_wallet_request__field_descriptors[1] =
@@ -538,6 +766,2079 @@ const ProtobufCMessageDescriptor mobo__wallet__v1__deposit_response__descriptor 
   mobo__wallet__v1__deposit_response__field_indices_by_name,
   1,  mobo__wallet__v1__deposit_response__number_ranges,
   (ProtobufCMessageInit) mobo__wallet__v1__deposit_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__get_balance_at_request__field_descriptors[2] =
+{
+  {
+    "owner_user_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__GetBalanceAtRequest, _owner_user_id_case),
+    offsetof(Mobo__Wallet__V1__GetBalanceAtRequest, owner_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetBalanceAtRequest, at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__get_balance_at_request__field_indices_by_name[] = {
+  1,   /* field[1] = at */
+  0,   /* field[0] = owner_user_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__get_balance_at_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__get_balance_at_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.GetBalanceAtRequest",
+  "GetBalanceAtRequest",
+  "Mobo__Wallet__V1__GetBalanceAtRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__GetBalanceAtRequest),
+  2,
+  mobo__wallet__v1__get_balance_at_request__field_descriptors,
+  mobo__wallet__v1__get_balance_at_request__field_indices_by_name,
+  1,  mobo__wallet__v1__get_balance_at_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__get_balance_at_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__get_balance_at_response__field_descriptors[6] =
+{
+  {
+    "wallet_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetBalanceAtResponse, wallet_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "at",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetBalanceAtResponse, at),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "available_paise",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetBalanceAtResponse, available_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "locked_paise",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetBalanceAtResponse, locked_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pending_paise",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetBalanceAtResponse, pending_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetBalanceAtResponse, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__get_balance_at_response__field_indices_by_name[] = {
+  1,   /* field[1] = at */
+  2,   /* field[2] = available_paise */
+  3,   /* field[3] = locked_paise */
+  4,   /* field[4] = pending_paise */
+  5,   /* field[5] = version */
+  0,   /* field[0] = wallet_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__get_balance_at_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__get_balance_at_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.GetBalanceAtResponse",
+  "GetBalanceAtResponse",
+  "Mobo__Wallet__V1__GetBalanceAtResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__GetBalanceAtResponse),
+  6,
+  mobo__wallet__v1__get_balance_at_response__field_descriptors,
+  mobo__wallet__v1__get_balance_at_response__field_indices_by_name,
+  1,  mobo__wallet__v1__get_balance_at_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__get_balance_at_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__pay_agency_request__field_descriptors[6] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayAgencyRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "brand_user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__PayAgencyRequest, _brand_user_id_case),
+    offsetof(Mobo__Wallet__V1__PayAgencyRequest, brand_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "agency_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayAgencyRequest, agency_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_paise",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayAgencyRequest, amount_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ref",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayAgencyRequest, ref),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Mobo__Wallet__V1__PayAgencyRequest, _mode_case),
+    offsetof(Mobo__Wallet__V1__PayAgencyRequest, mode),
+    &mobo__wallet__v1__payment_mode__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__pay_agency_request__field_indices_by_name[] = {
+  2,   /* field[2] = agency_id */
+  3,   /* field[3] = amount_paise */
+  1,   /* field[1] = brand_user_id */
+  5,   /* field[5] = mode */
+  4,   /* field[4] = ref */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__pay_agency_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__pay_agency_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.PayAgencyRequest",
+  "PayAgencyRequest",
+  "Mobo__Wallet__V1__PayAgencyRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__PayAgencyRequest),
+  6,
+  mobo__wallet__v1__pay_agency_request__field_descriptors,
+  mobo__wallet__v1__pay_agency_request__field_indices_by_name,
+  1,  mobo__wallet__v1__pay_agency_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__pay_agency_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__pay_agency_response__field_descriptors[3] =
+{
+  {
+    "wallet",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayAgencyResponse, wallet),
+    &mobo__wallet__v1__wallet__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transaction",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayAgencyResponse, transaction),
+    &mobo__wallet__v1__transaction__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__PayAgencyResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__pay_agency_response__field_indices_by_name[] = {
+  2,   /* field[2] = replayed */
+  1,   /* field[1] = transaction */
+  0,   /* field[0] = wallet */
+};
+static const ProtobufCIntRange mobo__wallet__v1__pay_agency_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__pay_agency_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.PayAgencyResponse",
+  "PayAgencyResponse",
+  "Mobo__Wallet__V1__PayAgencyResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__PayAgencyResponse),
+  3,
+  mobo__wallet__v1__pay_agency_response__field_descriptors,
+  mobo__wallet__v1__pay_agency_response__field_indices_by_name,
+  1,  mobo__wallet__v1__pay_agency_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__pay_agency_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__list_brand_ledger_request__field_descriptors[4] =
+{
+  {
+    "page_size",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerRequest, cursor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "include_total",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerRequest, include_total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "brand_user_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerRequest, _brand_user_id_case),
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerRequest, brand_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__list_brand_ledger_request__field_indices_by_name[] = {
+  3,   /* field[3] = brand_user_id */
+  1,   /* field[1] = cursor */
+  2,   /* field[2] = include_total */
+  0,   /* field[0] = page_size */
+};
+static const ProtobufCIntRange mobo__wallet__v1__list_brand_ledger_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__list_brand_ledger_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ListBrandLedgerRequest",
+  "ListBrandLedgerRequest",
+  "Mobo__Wallet__V1__ListBrandLedgerRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ListBrandLedgerRequest),
+  4,
+  mobo__wallet__v1__list_brand_ledger_request__field_descriptors,
+  mobo__wallet__v1__list_brand_ledger_request__field_indices_by_name,
+  1,  mobo__wallet__v1__list_brand_ledger_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__list_brand_ledger_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__list_brand_ledger_response__field_descriptors[3] =
+{
+  {
+    "items",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerResponse, n_items),
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerResponse, items),
+    &mobo__wallet__v1__brand_ledger_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerResponse, next_cursor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerResponse, _total_case),
+    offsetof(Mobo__Wallet__V1__ListBrandLedgerResponse, total),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__list_brand_ledger_response__field_indices_by_name[] = {
+  0,   /* field[0] = items */
+  1,   /* field[1] = next_cursor */
+  2,   /* field[2] = total */
+};
+static const ProtobufCIntRange mobo__wallet__v1__list_brand_ledger_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__list_brand_ledger_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ListBrandLedgerResponse",
+  "ListBrandLedgerResponse",
+  "Mobo__Wallet__V1__ListBrandLedgerResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ListBrandLedgerResponse),
+  3,
+  mobo__wallet__v1__list_brand_ledger_response__field_descriptors,
+  mobo__wallet__v1__list_brand_ledger_response__field_indices_by_name,
+  1,  mobo__wallet__v1__list_brand_ledger_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__list_brand_ledger_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__request_payout_request__field_descriptors[2] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RequestPayoutRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_paise",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RequestPayoutRequest, amount_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__request_payout_request__field_indices_by_name[] = {
+  1,   /* field[1] = amount_paise */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__request_payout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__request_payout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.RequestPayoutRequest",
+  "RequestPayoutRequest",
+  "Mobo__Wallet__V1__RequestPayoutRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__RequestPayoutRequest),
+  2,
+  mobo__wallet__v1__request_payout_request__field_descriptors,
+  mobo__wallet__v1__request_payout_request__field_indices_by_name,
+  1,  mobo__wallet__v1__request_payout_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__request_payout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__request_payout_response__field_descriptors[3] =
+{
+  {
+    "payout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RequestPayoutResponse, payout),
+    &mobo__wallet__v1__payout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wallet",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RequestPayoutResponse, wallet),
+    &mobo__wallet__v1__wallet__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RequestPayoutResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__request_payout_response__field_indices_by_name[] = {
+  0,   /* field[0] = payout */
+  2,   /* field[2] = replayed */
+  1,   /* field[1] = wallet */
+};
+static const ProtobufCIntRange mobo__wallet__v1__request_payout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__request_payout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.RequestPayoutResponse",
+  "RequestPayoutResponse",
+  "Mobo__Wallet__V1__RequestPayoutResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__RequestPayoutResponse),
+  3,
+  mobo__wallet__v1__request_payout_response__field_descriptors,
+  mobo__wallet__v1__request_payout_response__field_indices_by_name,
+  1,  mobo__wallet__v1__request_payout_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__request_payout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__cancel_payout_request__field_descriptors[2] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CancelPayoutRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payout_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CancelPayoutRequest, payout_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__cancel_payout_request__field_indices_by_name[] = {
+  1,   /* field[1] = payout_id */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__cancel_payout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__cancel_payout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.CancelPayoutRequest",
+  "CancelPayoutRequest",
+  "Mobo__Wallet__V1__CancelPayoutRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__CancelPayoutRequest),
+  2,
+  mobo__wallet__v1__cancel_payout_request__field_descriptors,
+  mobo__wallet__v1__cancel_payout_request__field_indices_by_name,
+  1,  mobo__wallet__v1__cancel_payout_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__cancel_payout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__cancel_payout_response__field_descriptors[2] =
+{
+  {
+    "payout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CancelPayoutResponse, payout),
+    &mobo__wallet__v1__payout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CancelPayoutResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__cancel_payout_response__field_indices_by_name[] = {
+  0,   /* field[0] = payout */
+  1,   /* field[1] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__cancel_payout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__cancel_payout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.CancelPayoutResponse",
+  "CancelPayoutResponse",
+  "Mobo__Wallet__V1__CancelPayoutResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__CancelPayoutResponse),
+  2,
+  mobo__wallet__v1__cancel_payout_response__field_descriptors,
+  mobo__wallet__v1__cancel_payout_response__field_indices_by_name,
+  1,  mobo__wallet__v1__cancel_payout_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__cancel_payout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__start_payout_request__field_descriptors[4] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__StartPayoutRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payout_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__StartPayoutRequest, payout_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__StartPayoutRequest, provider),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider_ref",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__StartPayoutRequest, _provider_ref_case),
+    offsetof(Mobo__Wallet__V1__StartPayoutRequest, provider_ref),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__start_payout_request__field_indices_by_name[] = {
+  1,   /* field[1] = payout_id */
+  2,   /* field[2] = provider */
+  3,   /* field[3] = provider_ref */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__start_payout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__start_payout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.StartPayoutRequest",
+  "StartPayoutRequest",
+  "Mobo__Wallet__V1__StartPayoutRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__StartPayoutRequest),
+  4,
+  mobo__wallet__v1__start_payout_request__field_descriptors,
+  mobo__wallet__v1__start_payout_request__field_indices_by_name,
+  1,  mobo__wallet__v1__start_payout_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__start_payout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__start_payout_response__field_descriptors[2] =
+{
+  {
+    "payout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__StartPayoutResponse, payout),
+    &mobo__wallet__v1__payout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__StartPayoutResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__start_payout_response__field_indices_by_name[] = {
+  0,   /* field[0] = payout */
+  1,   /* field[1] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__start_payout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__start_payout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.StartPayoutResponse",
+  "StartPayoutResponse",
+  "Mobo__Wallet__V1__StartPayoutResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__StartPayoutResponse),
+  2,
+  mobo__wallet__v1__start_payout_response__field_descriptors,
+  mobo__wallet__v1__start_payout_response__field_indices_by_name,
+  1,  mobo__wallet__v1__start_payout_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__start_payout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__complete_payout_request__field_descriptors[4] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CompletePayoutRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payout_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CompletePayoutRequest, payout_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CompletePayoutRequest, provider),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider_ref",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CompletePayoutRequest, provider_ref),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__complete_payout_request__field_indices_by_name[] = {
+  1,   /* field[1] = payout_id */
+  2,   /* field[2] = provider */
+  3,   /* field[3] = provider_ref */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__complete_payout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__complete_payout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.CompletePayoutRequest",
+  "CompletePayoutRequest",
+  "Mobo__Wallet__V1__CompletePayoutRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__CompletePayoutRequest),
+  4,
+  mobo__wallet__v1__complete_payout_request__field_descriptors,
+  mobo__wallet__v1__complete_payout_request__field_indices_by_name,
+  1,  mobo__wallet__v1__complete_payout_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__complete_payout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__complete_payout_response__field_descriptors[2] =
+{
+  {
+    "payout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CompletePayoutResponse, payout),
+    &mobo__wallet__v1__payout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CompletePayoutResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__complete_payout_response__field_indices_by_name[] = {
+  0,   /* field[0] = payout */
+  1,   /* field[1] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__complete_payout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__complete_payout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.CompletePayoutResponse",
+  "CompletePayoutResponse",
+  "Mobo__Wallet__V1__CompletePayoutResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__CompletePayoutResponse),
+  2,
+  mobo__wallet__v1__complete_payout_response__field_descriptors,
+  mobo__wallet__v1__complete_payout_response__field_indices_by_name,
+  1,  mobo__wallet__v1__complete_payout_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__complete_payout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__fail_payout_request__field_descriptors[4] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__FailPayoutRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payout_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__FailPayoutRequest, payout_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure_code",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__FailPayoutRequest, failure_code),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "failure_message",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__FailPayoutRequest, failure_message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__fail_payout_request__field_indices_by_name[] = {
+  2,   /* field[2] = failure_code */
+  3,   /* field[3] = failure_message */
+  1,   /* field[1] = payout_id */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__fail_payout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__fail_payout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.FailPayoutRequest",
+  "FailPayoutRequest",
+  "Mobo__Wallet__V1__FailPayoutRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__FailPayoutRequest),
+  4,
+  mobo__wallet__v1__fail_payout_request__field_descriptors,
+  mobo__wallet__v1__fail_payout_request__field_indices_by_name,
+  1,  mobo__wallet__v1__fail_payout_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__fail_payout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__fail_payout_response__field_descriptors[2] =
+{
+  {
+    "payout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__FailPayoutResponse, payout),
+    &mobo__wallet__v1__payout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__FailPayoutResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__fail_payout_response__field_indices_by_name[] = {
+  0,   /* field[0] = payout */
+  1,   /* field[1] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__fail_payout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__fail_payout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.FailPayoutResponse",
+  "FailPayoutResponse",
+  "Mobo__Wallet__V1__FailPayoutResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__FailPayoutResponse),
+  2,
+  mobo__wallet__v1__fail_payout_response__field_descriptors,
+  mobo__wallet__v1__fail_payout_response__field_indices_by_name,
+  1,  mobo__wallet__v1__fail_payout_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__fail_payout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__record_manual_payout_request__field_descriptors[4] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordManualPayoutRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "beneficiary_user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordManualPayoutRequest, beneficiary_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_paise",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordManualPayoutRequest, amount_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider_ref",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordManualPayoutRequest, provider_ref),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__record_manual_payout_request__field_indices_by_name[] = {
+  2,   /* field[2] = amount_paise */
+  1,   /* field[1] = beneficiary_user_id */
+  3,   /* field[3] = provider_ref */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__record_manual_payout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__record_manual_payout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.RecordManualPayoutRequest",
+  "RecordManualPayoutRequest",
+  "Mobo__Wallet__V1__RecordManualPayoutRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__RecordManualPayoutRequest),
+  4,
+  mobo__wallet__v1__record_manual_payout_request__field_descriptors,
+  mobo__wallet__v1__record_manual_payout_request__field_indices_by_name,
+  1,  mobo__wallet__v1__record_manual_payout_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__record_manual_payout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__record_manual_payout_response__field_descriptors[2] =
+{
+  {
+    "payout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordManualPayoutResponse, payout),
+    &mobo__wallet__v1__payout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordManualPayoutResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__record_manual_payout_response__field_indices_by_name[] = {
+  0,   /* field[0] = payout */
+  1,   /* field[1] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__record_manual_payout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__record_manual_payout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.RecordManualPayoutResponse",
+  "RecordManualPayoutResponse",
+  "Mobo__Wallet__V1__RecordManualPayoutResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__RecordManualPayoutResponse),
+  2,
+  mobo__wallet__v1__record_manual_payout_response__field_descriptors,
+  mobo__wallet__v1__record_manual_payout_response__field_indices_by_name,
+  1,  mobo__wallet__v1__record_manual_payout_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__record_manual_payout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__record_agency_payout_request__field_descriptors[4] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordAgencyPayoutRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mediator_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordAgencyPayoutRequest, mediator_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "amount_paise",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordAgencyPayoutRequest, amount_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ref",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordAgencyPayoutRequest, ref),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__record_agency_payout_request__field_indices_by_name[] = {
+  2,   /* field[2] = amount_paise */
+  1,   /* field[1] = mediator_id */
+  3,   /* field[3] = ref */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__record_agency_payout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__record_agency_payout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.RecordAgencyPayoutRequest",
+  "RecordAgencyPayoutRequest",
+  "Mobo__Wallet__V1__RecordAgencyPayoutRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__RecordAgencyPayoutRequest),
+  4,
+  mobo__wallet__v1__record_agency_payout_request__field_descriptors,
+  mobo__wallet__v1__record_agency_payout_request__field_indices_by_name,
+  1,  mobo__wallet__v1__record_agency_payout_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__record_agency_payout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__record_agency_payout_response__field_descriptors[2] =
+{
+  {
+    "payout",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordAgencyPayoutResponse, payout),
+    &mobo__wallet__v1__payout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__RecordAgencyPayoutResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__record_agency_payout_response__field_indices_by_name[] = {
+  0,   /* field[0] = payout */
+  1,   /* field[1] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__record_agency_payout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__record_agency_payout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.RecordAgencyPayoutResponse",
+  "RecordAgencyPayoutResponse",
+  "Mobo__Wallet__V1__RecordAgencyPayoutResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__RecordAgencyPayoutResponse),
+  2,
+  mobo__wallet__v1__record_agency_payout_response__field_descriptors,
+  mobo__wallet__v1__record_agency_payout_response__field_indices_by_name,
+  1,  mobo__wallet__v1__record_agency_payout_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__record_agency_payout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__delete_payout_request__field_descriptors[2] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__DeletePayoutRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payout_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__DeletePayoutRequest, payout_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__delete_payout_request__field_indices_by_name[] = {
+  1,   /* field[1] = payout_id */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__delete_payout_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__delete_payout_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.DeletePayoutRequest",
+  "DeletePayoutRequest",
+  "Mobo__Wallet__V1__DeletePayoutRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__DeletePayoutRequest),
+  2,
+  mobo__wallet__v1__delete_payout_request__field_descriptors,
+  mobo__wallet__v1__delete_payout_request__field_indices_by_name,
+  1,  mobo__wallet__v1__delete_payout_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__delete_payout_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__delete_payout_response__field_descriptors[1] =
+{
+  {
+    "replayed",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__DeletePayoutResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__delete_payout_response__field_indices_by_name[] = {
+  0,   /* field[0] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__delete_payout_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__delete_payout_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.DeletePayoutResponse",
+  "DeletePayoutResponse",
+  "Mobo__Wallet__V1__DeletePayoutResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__DeletePayoutResponse),
+  1,
+  mobo__wallet__v1__delete_payout_response__field_descriptors,
+  mobo__wallet__v1__delete_payout_response__field_indices_by_name,
+  1,  mobo__wallet__v1__delete_payout_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__delete_payout_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__list_payouts_request__field_descriptors[7] =
+{
+  {
+    "page_size",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, cursor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "include_total",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, include_total),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "status",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, _status_case),
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, status),
+    &mobo__wallet__v1__payout_status__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "beneficiary_user_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, _beneficiary_user_id_case),
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, beneficiary_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, from),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListPayoutsRequest, to),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__list_payouts_request__field_indices_by_name[] = {
+  4,   /* field[4] = beneficiary_user_id */
+  1,   /* field[1] = cursor */
+  5,   /* field[5] = from */
+  2,   /* field[2] = include_total */
+  0,   /* field[0] = page_size */
+  3,   /* field[3] = status */
+  6,   /* field[6] = to */
+};
+static const ProtobufCIntRange mobo__wallet__v1__list_payouts_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__list_payouts_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ListPayoutsRequest",
+  "ListPayoutsRequest",
+  "Mobo__Wallet__V1__ListPayoutsRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ListPayoutsRequest),
+  7,
+  mobo__wallet__v1__list_payouts_request__field_descriptors,
+  mobo__wallet__v1__list_payouts_request__field_indices_by_name,
+  1,  mobo__wallet__v1__list_payouts_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__list_payouts_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__list_payouts_response__field_descriptors[3] =
+{
+  {
+    "items",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__ListPayoutsResponse, n_items),
+    offsetof(Mobo__Wallet__V1__ListPayoutsResponse, items),
+    &mobo__wallet__v1__payout__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ListPayoutsResponse, next_cursor),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Mobo__Wallet__V1__ListPayoutsResponse, _total_case),
+    offsetof(Mobo__Wallet__V1__ListPayoutsResponse, total),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__list_payouts_response__field_indices_by_name[] = {
+  0,   /* field[0] = items */
+  1,   /* field[1] = next_cursor */
+  2,   /* field[2] = total */
+};
+static const ProtobufCIntRange mobo__wallet__v1__list_payouts_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__list_payouts_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ListPayoutsResponse",
+  "ListPayoutsResponse",
+  "Mobo__Wallet__V1__ListPayoutsResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ListPayoutsResponse),
+  3,
+  mobo__wallet__v1__list_payouts_response__field_descriptors,
+  mobo__wallet__v1__list_payouts_response__field_indices_by_name,
+  1,  mobo__wallet__v1__list_payouts_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__list_payouts_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__delete_wallet_request__field_descriptors[3] =
+{
+  {
+    "request_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__DeleteWalletRequest, request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owner_user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__DeleteWalletRequest, owner_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "confirm",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__DeleteWalletRequest, confirm),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__delete_wallet_request__field_indices_by_name[] = {
+  2,   /* field[2] = confirm */
+  1,   /* field[1] = owner_user_id */
+  0,   /* field[0] = request_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__delete_wallet_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__delete_wallet_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.DeleteWalletRequest",
+  "DeleteWalletRequest",
+  "Mobo__Wallet__V1__DeleteWalletRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__DeleteWalletRequest),
+  3,
+  mobo__wallet__v1__delete_wallet_request__field_descriptors,
+  mobo__wallet__v1__delete_wallet_request__field_indices_by_name,
+  1,  mobo__wallet__v1__delete_wallet_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__delete_wallet_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__delete_wallet_response__field_descriptors[1] =
+{
+  {
+    "replayed",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__DeleteWalletResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__delete_wallet_response__field_indices_by_name[] = {
+  0,   /* field[0] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__delete_wallet_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__delete_wallet_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.DeleteWalletResponse",
+  "DeleteWalletResponse",
+  "Mobo__Wallet__V1__DeleteWalletResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__DeleteWalletResponse),
+  1,
+  mobo__wallet__v1__delete_wallet_response__field_descriptors,
+  mobo__wallet__v1__delete_wallet_response__field_indices_by_name,
+  1,  mobo__wallet__v1__delete_wallet_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__delete_wallet_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__export_ledger_request__field_descriptors[10] =
+{
+  {
+    "brand_ledger",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, brand_ledger),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "brand_user_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, _brand_user_id_case),
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, brand_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owner_user_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, _owner_user_id_case),
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, owner_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wallet_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, _wallet_id_case),
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, wallet_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "type",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, _type_case),
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, type),
+    &mobo__wallet__v1__transaction_type__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "order_id",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, _order_id_case),
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, order_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payout_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, _payout_id_case),
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, payout_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, from),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, to),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "include_memo",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ExportLedgerRequest, include_memo),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__export_ledger_request__field_indices_by_name[] = {
+  0,   /* field[0] = brand_ledger */
+  1,   /* field[1] = brand_user_id */
+  7,   /* field[7] = from */
+  9,   /* field[9] = include_memo */
+  5,   /* field[5] = order_id */
+  2,   /* field[2] = owner_user_id */
+  6,   /* field[6] = payout_id */
+  8,   /* field[8] = to */
+  4,   /* field[4] = type */
+  3,   /* field[3] = wallet_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__export_ledger_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__export_ledger_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ExportLedgerRequest",
+  "ExportLedgerRequest",
+  "Mobo__Wallet__V1__ExportLedgerRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ExportLedgerRequest),
+  10,
+  mobo__wallet__v1__export_ledger_request__field_descriptors,
+  mobo__wallet__v1__export_ledger_request__field_indices_by_name,
+  1,  mobo__wallet__v1__export_ledger_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__export_ledger_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__export_ledger_response__field_descriptors[4] =
+{
+  {
+    "file_name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ExportLedgerResponse, file_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content_type",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ExportLedgerResponse, content_type),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ExportLedgerResponse, content),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rows",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ExportLedgerResponse, rows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__export_ledger_response__field_indices_by_name[] = {
+  2,   /* field[2] = content */
+  1,   /* field[1] = content_type */
+  0,   /* field[0] = file_name */
+  3,   /* field[3] = rows */
+};
+static const ProtobufCIntRange mobo__wallet__v1__export_ledger_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__export_ledger_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ExportLedgerResponse",
+  "ExportLedgerResponse",
+  "Mobo__Wallet__V1__ExportLedgerResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ExportLedgerResponse),
+  4,
+  mobo__wallet__v1__export_ledger_response__field_descriptors,
+  mobo__wallet__v1__export_ledger_response__field_indices_by_name,
+  1,  mobo__wallet__v1__export_ledger_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__export_ledger_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define mobo__wallet__v1__get_wallet_stats_request__field_descriptors NULL
+#define mobo__wallet__v1__get_wallet_stats_request__field_indices_by_name NULL
+#define mobo__wallet__v1__get_wallet_stats_request__number_ranges NULL
+const ProtobufCMessageDescriptor mobo__wallet__v1__get_wallet_stats_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.GetWalletStatsRequest",
+  "GetWalletStatsRequest",
+  "Mobo__Wallet__V1__GetWalletStatsRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__GetWalletStatsRequest),
+  0,
+  mobo__wallet__v1__get_wallet_stats_request__field_descriptors,
+  mobo__wallet__v1__get_wallet_stats_request__field_indices_by_name,
+  0,  mobo__wallet__v1__get_wallet_stats_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__get_wallet_stats_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__get_wallet_stats_response__field_descriptors[4] =
+{
+  {
+    "wallets",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__GetWalletStatsResponse, n_wallets),
+    offsetof(Mobo__Wallet__V1__GetWalletStatsResponse, wallets),
+    &mobo__wallet__v1__wallet_totals__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "payouts",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__GetWalletStatsResponse, n_payouts),
+    offsetof(Mobo__Wallet__V1__GetWalletStatsResponse, payouts),
+    &mobo__wallet__v1__payout_totals__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open_holds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetWalletStatsResponse, open_holds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open_holds_paise",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__GetWalletStatsResponse, open_holds_paise),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__get_wallet_stats_response__field_indices_by_name[] = {
+  2,   /* field[2] = open_holds */
+  3,   /* field[3] = open_holds_paise */
+  1,   /* field[1] = payouts */
+  0,   /* field[0] = wallets */
+};
+static const ProtobufCIntRange mobo__wallet__v1__get_wallet_stats_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__get_wallet_stats_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.GetWalletStatsResponse",
+  "GetWalletStatsResponse",
+  "Mobo__Wallet__V1__GetWalletStatsResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__GetWalletStatsResponse),
+  4,
+  mobo__wallet__v1__get_wallet_stats_response__field_descriptors,
+  mobo__wallet__v1__get_wallet_stats_response__field_indices_by_name,
+  1,  mobo__wallet__v1__get_wallet_stats_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__get_wallet_stats_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define mobo__wallet__v1__reconcile_request__field_descriptors NULL
+#define mobo__wallet__v1__reconcile_request__field_indices_by_name NULL
+#define mobo__wallet__v1__reconcile_request__number_ranges NULL
+const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ReconcileRequest",
+  "ReconcileRequest",
+  "Mobo__Wallet__V1__ReconcileRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ReconcileRequest),
+  0,
+  mobo__wallet__v1__reconcile_request__field_descriptors,
+  mobo__wallet__v1__reconcile_request__field_indices_by_name,
+  0,  mobo__wallet__v1__reconcile_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__reconcile_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__reconcile_response__field_descriptors[1] =
+{
+  {
+    "report",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileResponse, report),
+    &mobo__wallet__v1__reconcile_report__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__reconcile_response__field_indices_by_name[] = {
+  0,   /* field[0] = report */
+};
+static const ProtobufCIntRange mobo__wallet__v1__reconcile_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ReconcileResponse",
+  "ReconcileResponse",
+  "Mobo__Wallet__V1__ReconcileResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ReconcileResponse),
+  1,
+  mobo__wallet__v1__reconcile_response__field_descriptors,
+  mobo__wallet__v1__reconcile_response__field_indices_by_name,
+  1,  mobo__wallet__v1__reconcile_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__reconcile_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor mobo__wallet__v1__ensure_wallet_request__field_descriptors[2] =
@@ -1167,5 +3468,304 @@ const ProtobufCMessageDescriptor mobo__wallet__v1__settle_order_funds_response__
   mobo__wallet__v1__settle_order_funds_response__field_indices_by_name,
   1,  mobo__wallet__v1__settle_order_funds_response__number_ranges,
   (ProtobufCMessageInit) mobo__wallet__v1__settle_order_funds_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__unsettle_order_funds_request__field_descriptors[5] =
+{
+  {
+    "order_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__UnsettleOrderFundsRequest, order_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settlement_seq",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__UnsettleOrderFundsRequest, settlement_seq),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "new_hold_seq",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__UnsettleOrderFundsRequest, new_hold_seq),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resolve",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__UnsettleOrderFundsRequest, resolve),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "voided_tries",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__UnsettleOrderFundsRequest, voided_tries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__unsettle_order_funds_request__field_indices_by_name[] = {
+  2,   /* field[2] = new_hold_seq */
+  0,   /* field[0] = order_id */
+  3,   /* field[3] = resolve */
+  1,   /* field[1] = settlement_seq */
+  4,   /* field[4] = voided_tries */
+};
+static const ProtobufCIntRange mobo__wallet__v1__unsettle_order_funds_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__unsettle_order_funds_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.UnsettleOrderFundsRequest",
+  "UnsettleOrderFundsRequest",
+  "Mobo__Wallet__V1__UnsettleOrderFundsRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__UnsettleOrderFundsRequest),
+  5,
+  mobo__wallet__v1__unsettle_order_funds_request__field_descriptors,
+  mobo__wallet__v1__unsettle_order_funds_request__field_indices_by_name,
+  1,  mobo__wallet__v1__unsettle_order_funds_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__unsettle_order_funds_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__unsettle_order_funds_response__field_descriptors[3] =
+{
+  {
+    "posting_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__UnsettleOrderFundsResponse, posting_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hold",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__UnsettleOrderFundsResponse, hold),
+    &mobo__wallet__v1__hold__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "replayed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__UnsettleOrderFundsResponse, replayed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__unsettle_order_funds_response__field_indices_by_name[] = {
+  1,   /* field[1] = hold */
+  0,   /* field[0] = posting_id */
+  2,   /* field[2] = replayed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__unsettle_order_funds_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__unsettle_order_funds_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.UnsettleOrderFundsResponse",
+  "UnsettleOrderFundsResponse",
+  "Mobo__Wallet__V1__UnsettleOrderFundsResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__UnsettleOrderFundsResponse),
+  3,
+  mobo__wallet__v1__unsettle_order_funds_response__field_descriptors,
+  mobo__wallet__v1__unsettle_order_funds_response__field_indices_by_name,
+  1,  mobo__wallet__v1__unsettle_order_funds_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__unsettle_order_funds_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__close_wallet_request__field_descriptors[1] =
+{
+  {
+    "owner_user_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CloseWalletRequest, owner_user_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__close_wallet_request__field_indices_by_name[] = {
+  0,   /* field[0] = owner_user_id */
+};
+static const ProtobufCIntRange mobo__wallet__v1__close_wallet_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__close_wallet_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.CloseWalletRequest",
+  "CloseWalletRequest",
+  "Mobo__Wallet__V1__CloseWalletRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__CloseWalletRequest),
+  1,
+  mobo__wallet__v1__close_wallet_request__field_descriptors,
+  mobo__wallet__v1__close_wallet_request__field_indices_by_name,
+  1,  mobo__wallet__v1__close_wallet_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__close_wallet_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__close_wallet_response__field_descriptors[1] =
+{
+  {
+    "closed",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__CloseWalletResponse, closed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__close_wallet_response__field_indices_by_name[] = {
+  0,   /* field[0] = closed */
+};
+static const ProtobufCIntRange mobo__wallet__v1__close_wallet_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__close_wallet_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.CloseWalletResponse",
+  "CloseWalletResponse",
+  "Mobo__Wallet__V1__CloseWalletResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__CloseWalletResponse),
+  1,
+  mobo__wallet__v1__close_wallet_response__field_descriptors,
+  mobo__wallet__v1__close_wallet_response__field_indices_by_name,
+  1,  mobo__wallet__v1__close_wallet_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__close_wallet_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define mobo__wallet__v1__reconcile_books_request__field_descriptors NULL
+#define mobo__wallet__v1__reconcile_books_request__field_indices_by_name NULL
+#define mobo__wallet__v1__reconcile_books_request__number_ranges NULL
+const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_books_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ReconcileBooksRequest",
+  "ReconcileBooksRequest",
+  "Mobo__Wallet__V1__ReconcileBooksRequest",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ReconcileBooksRequest),
+  0,
+  mobo__wallet__v1__reconcile_books_request__field_descriptors,
+  mobo__wallet__v1__reconcile_books_request__field_indices_by_name,
+  0,  mobo__wallet__v1__reconcile_books_request__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__reconcile_books_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor mobo__wallet__v1__reconcile_books_response__field_descriptors[2] =
+{
+  {
+    "transactions_checked",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Mobo__Wallet__V1__ReconcileBooksResponse, transactions_checked),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "report",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Mobo__Wallet__V1__ReconcileBooksResponse, _report_case),
+    offsetof(Mobo__Wallet__V1__ReconcileBooksResponse, report),
+    &mobo__wallet__v1__reconcile_report__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned mobo__wallet__v1__reconcile_books_response__field_indices_by_name[] = {
+  1,   /* field[1] = report */
+  0,   /* field[0] = transactions_checked */
+};
+static const ProtobufCIntRange mobo__wallet__v1__reconcile_books_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_books_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "mobo.wallet.v1.ReconcileBooksResponse",
+  "ReconcileBooksResponse",
+  "Mobo__Wallet__V1__ReconcileBooksResponse",
+  "mobo.wallet.v1",
+  sizeof(Mobo__Wallet__V1__ReconcileBooksResponse),
+  2,
+  mobo__wallet__v1__reconcile_books_response__field_descriptors,
+  mobo__wallet__v1__reconcile_books_response__field_indices_by_name,
+  1,  mobo__wallet__v1__reconcile_books_response__number_ranges,
+  (ProtobufCMessageInit) mobo__wallet__v1__reconcile_books_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -26,6 +26,10 @@ typedef struct Mobo__Identity__V1__GetPrincipalRequest Mobo__Identity__V1__GetPr
 typedef struct Mobo__Identity__V1__GetPrincipalResponse Mobo__Identity__V1__GetPrincipalResponse;
 typedef struct Mobo__Identity__V1__GetLineageRequest Mobo__Identity__V1__GetLineageRequest;
 typedef struct Mobo__Identity__V1__GetLineageResponse Mobo__Identity__V1__GetLineageResponse;
+typedef struct Mobo__Identity__V1__AreConnectedRequest Mobo__Identity__V1__AreConnectedRequest;
+typedef struct Mobo__Identity__V1__AreConnectedResponse Mobo__Identity__V1__AreConnectedResponse;
+typedef struct Mobo__Identity__V1__GetPayoutDestinationRequest Mobo__Identity__V1__GetPayoutDestinationRequest;
+typedef struct Mobo__Identity__V1__GetPayoutDestinationResponse Mobo__Identity__V1__GetPayoutDestinationResponse;
 
 
 /* --- enums --- */
@@ -234,6 +238,99 @@ struct  Mobo__Identity__V1__GetLineageResponse
     , NULL, MOBO__IDENTITY__V1__GET_LINEAGE_RESPONSE___MEDIATOR__NOT_SET, {0}, MOBO__IDENTITY__V1__GET_LINEAGE_RESPONSE___AGENCY__NOT_SET, {0} }
 
 
+struct  Mobo__Identity__V1__AreConnectedRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData brand_user_id;
+  ProtobufCBinaryData agency_user_id;
+};
+#define MOBO__IDENTITY__V1__ARE_CONNECTED_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__identity__v1__are_connected_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+typedef enum {
+  MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE___BRAND__NOT_SET = 0,
+  MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE___BRAND_BRAND = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE___BRAND__CASE)
+} Mobo__Identity__V1__AreConnectedResponse__BrandCase;
+
+typedef enum {
+  MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE___AGENCY__NOT_SET = 0,
+  MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE___AGENCY_AGENCY = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE___AGENCY__CASE)
+} Mobo__Identity__V1__AreConnectedResponse__AgencyCase;
+
+struct  Mobo__Identity__V1__AreConnectedResponse
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean connected;
+  Mobo__Identity__V1__AreConnectedResponse__BrandCase _brand_case;
+  union {
+    Mobo__Identity__V1__Party *brand;
+  };
+  Mobo__Identity__V1__AreConnectedResponse__AgencyCase _agency_case;
+  union {
+    Mobo__Identity__V1__Party *agency;
+  };
+};
+#define MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__identity__v1__are_connected_response__descriptor) \
+    , 0, MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE___BRAND__NOT_SET, {0}, MOBO__IDENTITY__V1__ARE_CONNECTED_RESPONSE___AGENCY__NOT_SET, {0} }
+
+
+struct  Mobo__Identity__V1__GetPayoutDestinationRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData user_id;
+};
+#define MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__identity__v1__get_payout_destination_request__descriptor) \
+    , {0,NULL} }
+
+
+typedef enum {
+  MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___AGENCY_CODE__NOT_SET = 0,
+  MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___AGENCY_CODE_AGENCY_CODE = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___AGENCY_CODE__CASE)
+} Mobo__Identity__V1__GetPayoutDestinationResponse__AgencyCodeCase;
+
+typedef enum {
+  MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___UPI_ID__NOT_SET = 0,
+  MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___UPI_ID_UPI_ID = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___UPI_ID__CASE)
+} Mobo__Identity__V1__GetPayoutDestinationResponse__UpiIdCase;
+
+typedef enum {
+  MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___BANK_DETAILS__NOT_SET = 0,
+  MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___BANK_DETAILS_BANK_DETAILS = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___BANK_DETAILS__CASE)
+} Mobo__Identity__V1__GetPayoutDestinationResponse__BankDetailsCase;
+
+struct  Mobo__Identity__V1__GetPayoutDestinationResponse
+{
+  ProtobufCMessage base;
+  Mobo__Identity__V1__Party *beneficiary;
+  protobuf_c_boolean upstream_active;
+  Mobo__Identity__V1__KycStatus kyc_status;
+  Mobo__Identity__V1__GetPayoutDestinationResponse__AgencyCodeCase _agency_code_case;
+  union {
+    ProtobufCBinaryData agency_code;
+  };
+  Mobo__Identity__V1__GetPayoutDestinationResponse__UpiIdCase _upi_id_case;
+  union {
+    ProtobufCBinaryData upi_id;
+  };
+  Mobo__Identity__V1__GetPayoutDestinationResponse__BankDetailsCase _bank_details_case;
+  union {
+    Mobo__Identity__V1__BankDetails *bank_details;
+  };
+};
+#define MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__identity__v1__get_payout_destination_response__descriptor) \
+    , NULL, 0, MOBO__IDENTITY__V1__KYC_STATUS__KYC_STATUS_UNSPECIFIED, MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___AGENCY_CODE__NOT_SET, {0}, MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___UPI_ID__NOT_SET, {0}, MOBO__IDENTITY__V1__GET_PAYOUT_DESTINATION_RESPONSE___BANK_DETAILS__NOT_SET, {0} }
+
+
 /* Mobo__Identity__V1__LoginRequest methods */
 void   mobo__identity__v1__login_request__init
                      (Mobo__Identity__V1__LoginRequest         *message);
@@ -264,6 +361,18 @@ void   mobo__identity__v1__get_lineage_request__init
 /* Mobo__Identity__V1__GetLineageResponse methods */
 void   mobo__identity__v1__get_lineage_response__init
                      (Mobo__Identity__V1__GetLineageResponse         *message);
+/* Mobo__Identity__V1__AreConnectedRequest methods */
+void   mobo__identity__v1__are_connected_request__init
+                     (Mobo__Identity__V1__AreConnectedRequest         *message);
+/* Mobo__Identity__V1__AreConnectedResponse methods */
+void   mobo__identity__v1__are_connected_response__init
+                     (Mobo__Identity__V1__AreConnectedResponse         *message);
+/* Mobo__Identity__V1__GetPayoutDestinationRequest methods */
+void   mobo__identity__v1__get_payout_destination_request__init
+                     (Mobo__Identity__V1__GetPayoutDestinationRequest         *message);
+/* Mobo__Identity__V1__GetPayoutDestinationResponse methods */
+void   mobo__identity__v1__get_payout_destination_response__init
+                     (Mobo__Identity__V1__GetPayoutDestinationResponse         *message);
 /* --- per-message closures --- */
 
 typedef void (*Mobo__Identity__V1__LoginRequest_Closure)
@@ -296,6 +405,18 @@ typedef void (*Mobo__Identity__V1__GetLineageRequest_Closure)
 typedef void (*Mobo__Identity__V1__GetLineageResponse_Closure)
                  (const Mobo__Identity__V1__GetLineageResponse *message,
                   void *closure_data);
+typedef void (*Mobo__Identity__V1__AreConnectedRequest_Closure)
+                 (const Mobo__Identity__V1__AreConnectedRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Identity__V1__AreConnectedResponse_Closure)
+                 (const Mobo__Identity__V1__AreConnectedResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Identity__V1__GetPayoutDestinationRequest_Closure)
+                 (const Mobo__Identity__V1__GetPayoutDestinationRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Identity__V1__GetPayoutDestinationResponse_Closure)
+                 (const Mobo__Identity__V1__GetPayoutDestinationResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -312,6 +433,10 @@ extern const ProtobufCMessageDescriptor mobo__identity__v1__get_principal_reques
 extern const ProtobufCMessageDescriptor mobo__identity__v1__get_principal_response__descriptor;
 extern const ProtobufCMessageDescriptor mobo__identity__v1__get_lineage_request__descriptor;
 extern const ProtobufCMessageDescriptor mobo__identity__v1__get_lineage_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__identity__v1__are_connected_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__identity__v1__are_connected_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__identity__v1__get_payout_destination_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__identity__v1__get_payout_destination_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -21,6 +21,15 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Mobo__Wallet__V1__Wallet Mobo__Wallet__V1__Wallet;
 typedef struct Mobo__Wallet__V1__Transaction Mobo__Wallet__V1__Transaction;
 typedef struct Mobo__Wallet__V1__Hold Mobo__Wallet__V1__Hold;
+typedef struct Mobo__Wallet__V1__PayoutDestination Mobo__Wallet__V1__PayoutDestination;
+typedef struct Mobo__Wallet__V1__PayoutBankAccount Mobo__Wallet__V1__PayoutBankAccount;
+typedef struct Mobo__Wallet__V1__Payout Mobo__Wallet__V1__Payout;
+typedef struct Mobo__Wallet__V1__BrandLedgerEntry Mobo__Wallet__V1__BrandLedgerEntry;
+typedef struct Mobo__Wallet__V1__WalletTotals Mobo__Wallet__V1__WalletTotals;
+typedef struct Mobo__Wallet__V1__PayoutTotals Mobo__Wallet__V1__PayoutTotals;
+typedef struct Mobo__Wallet__V1__LedgerFinding Mobo__Wallet__V1__LedgerFinding;
+typedef struct Mobo__Wallet__V1__InvariantResult Mobo__Wallet__V1__InvariantResult;
+typedef struct Mobo__Wallet__V1__ReconcileReport Mobo__Wallet__V1__ReconcileReport;
 
 
 /* --- enums --- */
@@ -79,6 +88,22 @@ typedef enum _Mobo__Wallet__V1__HoldState {
   MOBO__WALLET__V1__HOLD_STATE__HOLD_STATE_RELEASED = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__HOLD_STATE)
 } Mobo__Wallet__V1__HoldState;
+typedef enum _Mobo__Wallet__V1__PaymentMode {
+  MOBO__WALLET__V1__PAYMENT_MODE__PAYMENT_MODE_UNSPECIFIED = 0,
+  MOBO__WALLET__V1__PAYMENT_MODE__PAYMENT_MODE_WALLET = 1,
+  MOBO__WALLET__V1__PAYMENT_MODE__PAYMENT_MODE_MANUAL = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYMENT_MODE)
+} Mobo__Wallet__V1__PaymentMode;
+typedef enum _Mobo__Wallet__V1__PayoutStatus {
+  MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_UNSPECIFIED = 0,
+  MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_REQUESTED = 1,
+  MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_PROCESSING = 2,
+  MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_PAID = 3,
+  MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_FAILED = 4,
+  MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_CANCELED = 5,
+  MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_RECORDED = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYOUT_STATUS)
+} Mobo__Wallet__V1__PayoutStatus;
 
 /* --- messages --- */
 
@@ -243,6 +268,284 @@ struct  Mobo__Wallet__V1__Hold
     , {0,NULL}, 0, 0, MOBO__WALLET__V1__HOLD_STATE__HOLD_STATE_UNSPECIFIED }
 
 
+typedef enum {
+  MOBO__WALLET__V1__PAYOUT_DESTINATION___UPI_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__PAYOUT_DESTINATION___UPI_ID_UPI_ID = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYOUT_DESTINATION___UPI_ID__CASE)
+} Mobo__Wallet__V1__PayoutDestination__UpiIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__PAYOUT_DESTINATION___BANK__NOT_SET = 0,
+  MOBO__WALLET__V1__PAYOUT_DESTINATION___BANK_BANK = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYOUT_DESTINATION___BANK__CASE)
+} Mobo__Wallet__V1__PayoutDestination__BankCase;
+
+struct  Mobo__Wallet__V1__PayoutDestination
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__PayoutDestination__UpiIdCase _upi_id_case;
+  union {
+    ProtobufCBinaryData upi_id;
+  };
+  Mobo__Wallet__V1__PayoutDestination__BankCase _bank_case;
+  union {
+    Mobo__Wallet__V1__PayoutBankAccount *bank;
+  };
+};
+#define MOBO__WALLET__V1__PAYOUT_DESTINATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__payout_destination__descriptor) \
+    , MOBO__WALLET__V1__PAYOUT_DESTINATION___UPI_ID__NOT_SET, {0}, MOBO__WALLET__V1__PAYOUT_DESTINATION___BANK__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__PayoutBankAccount
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData account_number;
+  ProtobufCBinaryData ifsc;
+  ProtobufCBinaryData bank_name;
+  ProtobufCBinaryData holder_name;
+};
+#define MOBO__WALLET__V1__PAYOUT_BANK_ACCOUNT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__payout_bank_account__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+typedef enum {
+  MOBO__WALLET__V1__PAYOUT___PROVIDER__NOT_SET = 0,
+  MOBO__WALLET__V1__PAYOUT___PROVIDER_PROVIDER = 7
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYOUT___PROVIDER__CASE)
+} Mobo__Wallet__V1__Payout__ProviderCase;
+
+typedef enum {
+  MOBO__WALLET__V1__PAYOUT___PROVIDER_REF__NOT_SET = 0,
+  MOBO__WALLET__V1__PAYOUT___PROVIDER_REF_PROVIDER_REF = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYOUT___PROVIDER_REF__CASE)
+} Mobo__Wallet__V1__Payout__ProviderRefCase;
+
+typedef enum {
+  MOBO__WALLET__V1__PAYOUT___DESTINATION__NOT_SET = 0,
+  MOBO__WALLET__V1__PAYOUT___DESTINATION_DESTINATION = 9
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYOUT___DESTINATION__CASE)
+} Mobo__Wallet__V1__Payout__DestinationCase;
+
+typedef enum {
+  MOBO__WALLET__V1__PAYOUT___FAILURE_CODE__NOT_SET = 0,
+  MOBO__WALLET__V1__PAYOUT___FAILURE_CODE_FAILURE_CODE = 10
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYOUT___FAILURE_CODE__CASE)
+} Mobo__Wallet__V1__Payout__FailureCodeCase;
+
+typedef enum {
+  MOBO__WALLET__V1__PAYOUT___FAILURE_MESSAGE__NOT_SET = 0,
+  MOBO__WALLET__V1__PAYOUT___FAILURE_MESSAGE_FAILURE_MESSAGE = 11
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAYOUT___FAILURE_MESSAGE__CASE)
+} Mobo__Wallet__V1__Payout__FailureMessageCase;
+
+struct  Mobo__Wallet__V1__Payout
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData id;
+  ProtobufCBinaryData beneficiary_user_id;
+  ProtobufCBinaryData wallet_id;
+  int64_t amount_paise;
+  ProtobufCBinaryData currency;
+  Mobo__Wallet__V1__PayoutStatus status;
+  Google__Protobuf__Timestamp *requested_at;
+  Google__Protobuf__Timestamp *processed_at;
+  int64_t version;
+  Mobo__Wallet__V1__Payout__ProviderCase _provider_case;
+  union {
+    ProtobufCBinaryData provider;
+  };
+  Mobo__Wallet__V1__Payout__ProviderRefCase _provider_ref_case;
+  union {
+    ProtobufCBinaryData provider_ref;
+  };
+  Mobo__Wallet__V1__Payout__DestinationCase _destination_case;
+  union {
+    Mobo__Wallet__V1__PayoutDestination *destination;
+  };
+  Mobo__Wallet__V1__Payout__FailureCodeCase _failure_code_case;
+  union {
+    ProtobufCBinaryData failure_code;
+  };
+  Mobo__Wallet__V1__Payout__FailureMessageCase _failure_message_case;
+  union {
+    ProtobufCBinaryData failure_message;
+  };
+};
+#define MOBO__WALLET__V1__PAYOUT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__payout__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_UNSPECIFIED, NULL, NULL, 0, MOBO__WALLET__V1__PAYOUT___PROVIDER__NOT_SET, {0}, MOBO__WALLET__V1__PAYOUT___PROVIDER_REF__NOT_SET, {0}, MOBO__WALLET__V1__PAYOUT___DESTINATION__NOT_SET, {0}, MOBO__WALLET__V1__PAYOUT___FAILURE_CODE__NOT_SET, {0}, MOBO__WALLET__V1__PAYOUT___FAILURE_MESSAGE__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__BrandLedgerEntry
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData id;
+  Google__Protobuf__Timestamp *created_at;
+  ProtobufCBinaryData agency_id;
+  ProtobufCBinaryData agency_name;
+  ProtobufCBinaryData agency_code;
+  int64_t amount_paise;
+  ProtobufCBinaryData ref;
+  Mobo__Wallet__V1__PaymentMode mode;
+  Mobo__Wallet__V1__TransactionStatus status;
+};
+#define MOBO__WALLET__V1__BRAND_LEDGER_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__brand_ledger_entry__descriptor) \
+    , {0,NULL}, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, MOBO__WALLET__V1__PAYMENT_MODE__PAYMENT_MODE_UNSPECIFIED, MOBO__WALLET__V1__TRANSACTION_STATUS__TRANSACTION_STATUS_UNSPECIFIED }
+
+
+struct  Mobo__Wallet__V1__WalletTotals
+{
+  ProtobufCMessage base;
+  Mobo__Common__V1__OwnerKind owner_kind;
+  int64_t wallets;
+  int64_t available_paise;
+  int64_t locked_paise;
+  int64_t pending_paise;
+};
+#define MOBO__WALLET__V1__WALLET_TOTALS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__wallet_totals__descriptor) \
+    , MOBO__COMMON__V1__OWNER_KIND__OWNER_KIND_UNSPECIFIED, 0, 0, 0, 0 }
+
+
+struct  Mobo__Wallet__V1__PayoutTotals
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__PayoutStatus status;
+  int64_t payouts;
+  int64_t amount_paise;
+};
+#define MOBO__WALLET__V1__PAYOUT_TOTALS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__payout_totals__descriptor) \
+    , MOBO__WALLET__V1__PAYOUT_STATUS__PAYOUT_STATUS_UNSPECIFIED, 0, 0 }
+
+
+typedef enum {
+  MOBO__WALLET__V1__LEDGER_FINDING___WALLET_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__LEDGER_FINDING___WALLET_ID_WALLET_ID = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LEDGER_FINDING___WALLET_ID__CASE)
+} Mobo__Wallet__V1__LedgerFinding__WalletIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__LEDGER_FINDING___OWNER_USER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__LEDGER_FINDING___OWNER_USER_ID_OWNER_USER_ID = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LEDGER_FINDING___OWNER_USER_ID__CASE)
+} Mobo__Wallet__V1__LedgerFinding__OwnerUserIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__LEDGER_FINDING___TRANSACTION_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__LEDGER_FINDING___TRANSACTION_ID_TRANSACTION_ID = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LEDGER_FINDING___TRANSACTION_ID__CASE)
+} Mobo__Wallet__V1__LedgerFinding__TransactionIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__LEDGER_FINDING___POSTING_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__LEDGER_FINDING___POSTING_ID_POSTING_ID = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LEDGER_FINDING___POSTING_ID__CASE)
+} Mobo__Wallet__V1__LedgerFinding__PostingIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__LEDGER_FINDING___ORDER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__LEDGER_FINDING___ORDER_ID_ORDER_ID = 7
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LEDGER_FINDING___ORDER_ID__CASE)
+} Mobo__Wallet__V1__LedgerFinding__OrderIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__LEDGER_FINDING___PAYOUT_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__LEDGER_FINDING___PAYOUT_ID_PAYOUT_ID = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LEDGER_FINDING___PAYOUT_ID__CASE)
+} Mobo__Wallet__V1__LedgerFinding__PayoutIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__LEDGER_FINDING___EXPECTED_PAISE__NOT_SET = 0,
+  MOBO__WALLET__V1__LEDGER_FINDING___EXPECTED_PAISE_EXPECTED_PAISE = 9
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LEDGER_FINDING___EXPECTED_PAISE__CASE)
+} Mobo__Wallet__V1__LedgerFinding__ExpectedPaiseCase;
+
+typedef enum {
+  MOBO__WALLET__V1__LEDGER_FINDING___ACTUAL_PAISE__NOT_SET = 0,
+  MOBO__WALLET__V1__LEDGER_FINDING___ACTUAL_PAISE_ACTUAL_PAISE = 10
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LEDGER_FINDING___ACTUAL_PAISE__CASE)
+} Mobo__Wallet__V1__LedgerFinding__ActualPaiseCase;
+
+struct  Mobo__Wallet__V1__LedgerFinding
+{
+  ProtobufCMessage base;
+  int32_t invariant;
+  ProtobufCBinaryData message;
+  Mobo__Wallet__V1__LedgerFinding__WalletIdCase _wallet_id_case;
+  union {
+    ProtobufCBinaryData wallet_id;
+  };
+  Mobo__Wallet__V1__LedgerFinding__OwnerUserIdCase _owner_user_id_case;
+  union {
+    ProtobufCBinaryData owner_user_id;
+  };
+  Mobo__Wallet__V1__LedgerFinding__TransactionIdCase _transaction_id_case;
+  union {
+    ProtobufCBinaryData transaction_id;
+  };
+  Mobo__Wallet__V1__LedgerFinding__PostingIdCase _posting_id_case;
+  union {
+    ProtobufCBinaryData posting_id;
+  };
+  Mobo__Wallet__V1__LedgerFinding__OrderIdCase _order_id_case;
+  union {
+    ProtobufCBinaryData order_id;
+  };
+  Mobo__Wallet__V1__LedgerFinding__PayoutIdCase _payout_id_case;
+  union {
+    ProtobufCBinaryData payout_id;
+  };
+  Mobo__Wallet__V1__LedgerFinding__ExpectedPaiseCase _expected_paise_case;
+  union {
+    int64_t expected_paise;
+  };
+  Mobo__Wallet__V1__LedgerFinding__ActualPaiseCase _actual_paise_case;
+  union {
+    int64_t actual_paise;
+  };
+};
+#define MOBO__WALLET__V1__LEDGER_FINDING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__ledger_finding__descriptor) \
+    , 0, {0,NULL}, MOBO__WALLET__V1__LEDGER_FINDING___WALLET_ID__NOT_SET, {0}, MOBO__WALLET__V1__LEDGER_FINDING___OWNER_USER_ID__NOT_SET, {0}, MOBO__WALLET__V1__LEDGER_FINDING___TRANSACTION_ID__NOT_SET, {0}, MOBO__WALLET__V1__LEDGER_FINDING___POSTING_ID__NOT_SET, {0}, MOBO__WALLET__V1__LEDGER_FINDING___ORDER_ID__NOT_SET, {0}, MOBO__WALLET__V1__LEDGER_FINDING___PAYOUT_ID__NOT_SET, {0}, MOBO__WALLET__V1__LEDGER_FINDING___EXPECTED_PAISE__NOT_SET, {0}, MOBO__WALLET__V1__LEDGER_FINDING___ACTUAL_PAISE__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__InvariantResult
+{
+  ProtobufCMessage base;
+  int32_t invariant;
+  int64_t checked;
+  int64_t findings;
+};
+#define MOBO__WALLET__V1__INVARIANT_RESULT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__invariant_result__descriptor) \
+    , 0, 0, 0 }
+
+
+struct  Mobo__Wallet__V1__ReconcileReport
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *started_at;
+  Google__Protobuf__Timestamp *finished_at;
+  protobuf_c_boolean clean;
+  int64_t wallets;
+  int64_t transactions;
+  int64_t postings;
+  int64_t holds;
+  int64_t payouts;
+  size_t n_invariants;
+  Mobo__Wallet__V1__InvariantResult **invariants;
+  size_t n_findings;
+  Mobo__Wallet__V1__LedgerFinding **findings;
+};
+#define MOBO__WALLET__V1__RECONCILE_REPORT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__reconcile_report__descriptor) \
+    , NULL, NULL, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
+
+
 /* Mobo__Wallet__V1__Wallet methods */
 void   mobo__wallet__v1__wallet__init
                      (Mobo__Wallet__V1__Wallet         *message);
@@ -252,6 +555,33 @@ void   mobo__wallet__v1__transaction__init
 /* Mobo__Wallet__V1__Hold methods */
 void   mobo__wallet__v1__hold__init
                      (Mobo__Wallet__V1__Hold         *message);
+/* Mobo__Wallet__V1__PayoutDestination methods */
+void   mobo__wallet__v1__payout_destination__init
+                     (Mobo__Wallet__V1__PayoutDestination         *message);
+/* Mobo__Wallet__V1__PayoutBankAccount methods */
+void   mobo__wallet__v1__payout_bank_account__init
+                     (Mobo__Wallet__V1__PayoutBankAccount         *message);
+/* Mobo__Wallet__V1__Payout methods */
+void   mobo__wallet__v1__payout__init
+                     (Mobo__Wallet__V1__Payout         *message);
+/* Mobo__Wallet__V1__BrandLedgerEntry methods */
+void   mobo__wallet__v1__brand_ledger_entry__init
+                     (Mobo__Wallet__V1__BrandLedgerEntry         *message);
+/* Mobo__Wallet__V1__WalletTotals methods */
+void   mobo__wallet__v1__wallet_totals__init
+                     (Mobo__Wallet__V1__WalletTotals         *message);
+/* Mobo__Wallet__V1__PayoutTotals methods */
+void   mobo__wallet__v1__payout_totals__init
+                     (Mobo__Wallet__V1__PayoutTotals         *message);
+/* Mobo__Wallet__V1__LedgerFinding methods */
+void   mobo__wallet__v1__ledger_finding__init
+                     (Mobo__Wallet__V1__LedgerFinding         *message);
+/* Mobo__Wallet__V1__InvariantResult methods */
+void   mobo__wallet__v1__invariant_result__init
+                     (Mobo__Wallet__V1__InvariantResult         *message);
+/* Mobo__Wallet__V1__ReconcileReport methods */
+void   mobo__wallet__v1__reconcile_report__init
+                     (Mobo__Wallet__V1__ReconcileReport         *message);
 /* --- per-message closures --- */
 
 typedef void (*Mobo__Wallet__V1__Wallet_Closure)
@@ -262,6 +592,33 @@ typedef void (*Mobo__Wallet__V1__Transaction_Closure)
                   void *closure_data);
 typedef void (*Mobo__Wallet__V1__Hold_Closure)
                  (const Mobo__Wallet__V1__Hold *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__PayoutDestination_Closure)
+                 (const Mobo__Wallet__V1__PayoutDestination *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__PayoutBankAccount_Closure)
+                 (const Mobo__Wallet__V1__PayoutBankAccount *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__Payout_Closure)
+                 (const Mobo__Wallet__V1__Payout *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__BrandLedgerEntry_Closure)
+                 (const Mobo__Wallet__V1__BrandLedgerEntry *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__WalletTotals_Closure)
+                 (const Mobo__Wallet__V1__WalletTotals *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__PayoutTotals_Closure)
+                 (const Mobo__Wallet__V1__PayoutTotals *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__LedgerFinding_Closure)
+                 (const Mobo__Wallet__V1__LedgerFinding *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__InvariantResult_Closure)
+                 (const Mobo__Wallet__V1__InvariantResult *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ReconcileReport_Closure)
+                 (const Mobo__Wallet__V1__ReconcileReport *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -275,9 +632,20 @@ extern const ProtobufCEnumDescriptor    mobo__wallet__v1__account__descriptor;
 extern const ProtobufCEnumDescriptor    mobo__wallet__v1__bucket__descriptor;
 extern const ProtobufCEnumDescriptor    mobo__wallet__v1__direction__descriptor;
 extern const ProtobufCEnumDescriptor    mobo__wallet__v1__hold_state__descriptor;
+extern const ProtobufCEnumDescriptor    mobo__wallet__v1__payment_mode__descriptor;
+extern const ProtobufCEnumDescriptor    mobo__wallet__v1__payout_status__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__wallet__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__transaction__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__hold__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__payout_destination__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__payout_bank_account__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__payout__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__brand_ledger_entry__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__wallet_totals__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__payout_totals__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__ledger_finding__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__invariant_result__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_report__descriptor;
 
 PROTOBUF_C__END_DECLS
 

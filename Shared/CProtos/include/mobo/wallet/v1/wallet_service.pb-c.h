@@ -24,6 +24,38 @@ typedef struct Mobo__Wallet__V1__ListTransactionsRequest Mobo__Wallet__V1__ListT
 typedef struct Mobo__Wallet__V1__ListTransactionsResponse Mobo__Wallet__V1__ListTransactionsResponse;
 typedef struct Mobo__Wallet__V1__DepositRequest Mobo__Wallet__V1__DepositRequest;
 typedef struct Mobo__Wallet__V1__DepositResponse Mobo__Wallet__V1__DepositResponse;
+typedef struct Mobo__Wallet__V1__GetBalanceAtRequest Mobo__Wallet__V1__GetBalanceAtRequest;
+typedef struct Mobo__Wallet__V1__GetBalanceAtResponse Mobo__Wallet__V1__GetBalanceAtResponse;
+typedef struct Mobo__Wallet__V1__PayAgencyRequest Mobo__Wallet__V1__PayAgencyRequest;
+typedef struct Mobo__Wallet__V1__PayAgencyResponse Mobo__Wallet__V1__PayAgencyResponse;
+typedef struct Mobo__Wallet__V1__ListBrandLedgerRequest Mobo__Wallet__V1__ListBrandLedgerRequest;
+typedef struct Mobo__Wallet__V1__ListBrandLedgerResponse Mobo__Wallet__V1__ListBrandLedgerResponse;
+typedef struct Mobo__Wallet__V1__RequestPayoutRequest Mobo__Wallet__V1__RequestPayoutRequest;
+typedef struct Mobo__Wallet__V1__RequestPayoutResponse Mobo__Wallet__V1__RequestPayoutResponse;
+typedef struct Mobo__Wallet__V1__CancelPayoutRequest Mobo__Wallet__V1__CancelPayoutRequest;
+typedef struct Mobo__Wallet__V1__CancelPayoutResponse Mobo__Wallet__V1__CancelPayoutResponse;
+typedef struct Mobo__Wallet__V1__StartPayoutRequest Mobo__Wallet__V1__StartPayoutRequest;
+typedef struct Mobo__Wallet__V1__StartPayoutResponse Mobo__Wallet__V1__StartPayoutResponse;
+typedef struct Mobo__Wallet__V1__CompletePayoutRequest Mobo__Wallet__V1__CompletePayoutRequest;
+typedef struct Mobo__Wallet__V1__CompletePayoutResponse Mobo__Wallet__V1__CompletePayoutResponse;
+typedef struct Mobo__Wallet__V1__FailPayoutRequest Mobo__Wallet__V1__FailPayoutRequest;
+typedef struct Mobo__Wallet__V1__FailPayoutResponse Mobo__Wallet__V1__FailPayoutResponse;
+typedef struct Mobo__Wallet__V1__RecordManualPayoutRequest Mobo__Wallet__V1__RecordManualPayoutRequest;
+typedef struct Mobo__Wallet__V1__RecordManualPayoutResponse Mobo__Wallet__V1__RecordManualPayoutResponse;
+typedef struct Mobo__Wallet__V1__RecordAgencyPayoutRequest Mobo__Wallet__V1__RecordAgencyPayoutRequest;
+typedef struct Mobo__Wallet__V1__RecordAgencyPayoutResponse Mobo__Wallet__V1__RecordAgencyPayoutResponse;
+typedef struct Mobo__Wallet__V1__DeletePayoutRequest Mobo__Wallet__V1__DeletePayoutRequest;
+typedef struct Mobo__Wallet__V1__DeletePayoutResponse Mobo__Wallet__V1__DeletePayoutResponse;
+typedef struct Mobo__Wallet__V1__ListPayoutsRequest Mobo__Wallet__V1__ListPayoutsRequest;
+typedef struct Mobo__Wallet__V1__ListPayoutsResponse Mobo__Wallet__V1__ListPayoutsResponse;
+typedef struct Mobo__Wallet__V1__DeleteWalletRequest Mobo__Wallet__V1__DeleteWalletRequest;
+typedef struct Mobo__Wallet__V1__DeleteWalletResponse Mobo__Wallet__V1__DeleteWalletResponse;
+typedef struct Mobo__Wallet__V1__ExportLedgerRequest Mobo__Wallet__V1__ExportLedgerRequest;
+typedef struct Mobo__Wallet__V1__ExportLedgerResponse Mobo__Wallet__V1__ExportLedgerResponse;
+typedef struct Mobo__Wallet__V1__GetWalletStatsRequest Mobo__Wallet__V1__GetWalletStatsRequest;
+typedef struct Mobo__Wallet__V1__GetWalletStatsResponse Mobo__Wallet__V1__GetWalletStatsResponse;
+typedef struct Mobo__Wallet__V1__ReconcileRequest Mobo__Wallet__V1__ReconcileRequest;
+typedef struct Mobo__Wallet__V1__ReconcileResponse Mobo__Wallet__V1__ReconcileResponse;
 typedef struct Mobo__Wallet__V1__EnsureWalletRequest Mobo__Wallet__V1__EnsureWalletRequest;
 typedef struct Mobo__Wallet__V1__EnsureWalletResponse Mobo__Wallet__V1__EnsureWalletResponse;
 typedef struct Mobo__Wallet__V1__LockOrderFundsRequest Mobo__Wallet__V1__LockOrderFundsRequest;
@@ -32,6 +64,12 @@ typedef struct Mobo__Wallet__V1__ReleaseOrderFundsRequest Mobo__Wallet__V1__Rele
 typedef struct Mobo__Wallet__V1__ReleaseOrderFundsResponse Mobo__Wallet__V1__ReleaseOrderFundsResponse;
 typedef struct Mobo__Wallet__V1__SettleOrderFundsRequest Mobo__Wallet__V1__SettleOrderFundsRequest;
 typedef struct Mobo__Wallet__V1__SettleOrderFundsResponse Mobo__Wallet__V1__SettleOrderFundsResponse;
+typedef struct Mobo__Wallet__V1__UnsettleOrderFundsRequest Mobo__Wallet__V1__UnsettleOrderFundsRequest;
+typedef struct Mobo__Wallet__V1__UnsettleOrderFundsResponse Mobo__Wallet__V1__UnsettleOrderFundsResponse;
+typedef struct Mobo__Wallet__V1__CloseWalletRequest Mobo__Wallet__V1__CloseWalletRequest;
+typedef struct Mobo__Wallet__V1__CloseWalletResponse Mobo__Wallet__V1__CloseWalletResponse;
+typedef struct Mobo__Wallet__V1__ReconcileBooksRequest Mobo__Wallet__V1__ReconcileBooksRequest;
+typedef struct Mobo__Wallet__V1__ReconcileBooksResponse Mobo__Wallet__V1__ReconcileBooksResponse;
 
 
 /* --- enums --- */
@@ -180,6 +218,532 @@ struct  Mobo__Wallet__V1__DepositResponse
     , NULL, NULL, 0 }
 
 
+typedef enum {
+  MOBO__WALLET__V1__GET_BALANCE_AT_REQUEST___OWNER_USER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__GET_BALANCE_AT_REQUEST___OWNER_USER_ID_OWNER_USER_ID = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__GET_BALANCE_AT_REQUEST___OWNER_USER_ID__CASE)
+} Mobo__Wallet__V1__GetBalanceAtRequest__OwnerUserIdCase;
+
+struct  Mobo__Wallet__V1__GetBalanceAtRequest
+{
+  ProtobufCMessage base;
+  Google__Protobuf__Timestamp *at;
+  Mobo__Wallet__V1__GetBalanceAtRequest__OwnerUserIdCase _owner_user_id_case;
+  union {
+    ProtobufCBinaryData owner_user_id;
+  };
+};
+#define MOBO__WALLET__V1__GET_BALANCE_AT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__get_balance_at_request__descriptor) \
+    , NULL, MOBO__WALLET__V1__GET_BALANCE_AT_REQUEST___OWNER_USER_ID__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__GetBalanceAtResponse
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData wallet_id;
+  Google__Protobuf__Timestamp *at;
+  int64_t available_paise;
+  int64_t locked_paise;
+  int64_t pending_paise;
+  int64_t version;
+};
+#define MOBO__WALLET__V1__GET_BALANCE_AT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__get_balance_at_response__descriptor) \
+    , {0,NULL}, NULL, 0, 0, 0, 0 }
+
+
+typedef enum {
+  MOBO__WALLET__V1__PAY_AGENCY_REQUEST___BRAND_USER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__PAY_AGENCY_REQUEST___BRAND_USER_ID_BRAND_USER_ID = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAY_AGENCY_REQUEST___BRAND_USER_ID__CASE)
+} Mobo__Wallet__V1__PayAgencyRequest__BrandUserIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__PAY_AGENCY_REQUEST___MODE__NOT_SET = 0,
+  MOBO__WALLET__V1__PAY_AGENCY_REQUEST___MODE_MODE = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__PAY_AGENCY_REQUEST___MODE__CASE)
+} Mobo__Wallet__V1__PayAgencyRequest__ModeCase;
+
+struct  Mobo__Wallet__V1__PayAgencyRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData agency_id;
+  int64_t amount_paise;
+  ProtobufCBinaryData ref;
+  Mobo__Wallet__V1__PayAgencyRequest__BrandUserIdCase _brand_user_id_case;
+  union {
+    ProtobufCBinaryData brand_user_id;
+  };
+  Mobo__Wallet__V1__PayAgencyRequest__ModeCase _mode_case;
+  union {
+    Mobo__Wallet__V1__PaymentMode mode;
+  };
+};
+#define MOBO__WALLET__V1__PAY_AGENCY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__pay_agency_request__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, {0,NULL}, MOBO__WALLET__V1__PAY_AGENCY_REQUEST___BRAND_USER_ID__NOT_SET, {0}, MOBO__WALLET__V1__PAY_AGENCY_REQUEST___MODE__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__PayAgencyResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__Wallet *wallet;
+  Mobo__Wallet__V1__Transaction *transaction;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__PAY_AGENCY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__pay_agency_response__descriptor) \
+    , NULL, NULL, 0 }
+
+
+typedef enum {
+  MOBO__WALLET__V1__LIST_BRAND_LEDGER_REQUEST___BRAND_USER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__LIST_BRAND_LEDGER_REQUEST___BRAND_USER_ID_BRAND_USER_ID = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LIST_BRAND_LEDGER_REQUEST___BRAND_USER_ID__CASE)
+} Mobo__Wallet__V1__ListBrandLedgerRequest__BrandUserIdCase;
+
+struct  Mobo__Wallet__V1__ListBrandLedgerRequest
+{
+  ProtobufCMessage base;
+  int32_t page_size;
+  ProtobufCBinaryData cursor;
+  protobuf_c_boolean include_total;
+  Mobo__Wallet__V1__ListBrandLedgerRequest__BrandUserIdCase _brand_user_id_case;
+  union {
+    ProtobufCBinaryData brand_user_id;
+  };
+};
+#define MOBO__WALLET__V1__LIST_BRAND_LEDGER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__list_brand_ledger_request__descriptor) \
+    , 0, {0,NULL}, 0, MOBO__WALLET__V1__LIST_BRAND_LEDGER_REQUEST___BRAND_USER_ID__NOT_SET, {0} }
+
+
+typedef enum {
+  MOBO__WALLET__V1__LIST_BRAND_LEDGER_RESPONSE___TOTAL__NOT_SET = 0,
+  MOBO__WALLET__V1__LIST_BRAND_LEDGER_RESPONSE___TOTAL_TOTAL = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LIST_BRAND_LEDGER_RESPONSE___TOTAL__CASE)
+} Mobo__Wallet__V1__ListBrandLedgerResponse__TotalCase;
+
+struct  Mobo__Wallet__V1__ListBrandLedgerResponse
+{
+  ProtobufCMessage base;
+  size_t n_items;
+  Mobo__Wallet__V1__BrandLedgerEntry **items;
+  ProtobufCBinaryData next_cursor;
+  Mobo__Wallet__V1__ListBrandLedgerResponse__TotalCase _total_case;
+  union {
+    int64_t total;
+  };
+};
+#define MOBO__WALLET__V1__LIST_BRAND_LEDGER_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__list_brand_ledger_response__descriptor) \
+    , 0,NULL, {0,NULL}, MOBO__WALLET__V1__LIST_BRAND_LEDGER_RESPONSE___TOTAL__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__RequestPayoutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  int64_t amount_paise;
+};
+#define MOBO__WALLET__V1__REQUEST_PAYOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__request_payout_request__descriptor) \
+    , {0,NULL}, 0 }
+
+
+struct  Mobo__Wallet__V1__RequestPayoutResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__Payout *payout;
+  Mobo__Wallet__V1__Wallet *wallet;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__REQUEST_PAYOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__request_payout_response__descriptor) \
+    , NULL, NULL, 0 }
+
+
+struct  Mobo__Wallet__V1__CancelPayoutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData payout_id;
+};
+#define MOBO__WALLET__V1__CANCEL_PAYOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__cancel_payout_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Mobo__Wallet__V1__CancelPayoutResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__Payout *payout;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__CANCEL_PAYOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__cancel_payout_response__descriptor) \
+    , NULL, 0 }
+
+
+typedef enum {
+  MOBO__WALLET__V1__START_PAYOUT_REQUEST___PROVIDER_REF__NOT_SET = 0,
+  MOBO__WALLET__V1__START_PAYOUT_REQUEST___PROVIDER_REF_PROVIDER_REF = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__START_PAYOUT_REQUEST___PROVIDER_REF__CASE)
+} Mobo__Wallet__V1__StartPayoutRequest__ProviderRefCase;
+
+struct  Mobo__Wallet__V1__StartPayoutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData payout_id;
+  ProtobufCBinaryData provider;
+  Mobo__Wallet__V1__StartPayoutRequest__ProviderRefCase _provider_ref_case;
+  union {
+    ProtobufCBinaryData provider_ref;
+  };
+};
+#define MOBO__WALLET__V1__START_PAYOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__start_payout_request__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, MOBO__WALLET__V1__START_PAYOUT_REQUEST___PROVIDER_REF__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__StartPayoutResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__Payout *payout;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__START_PAYOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__start_payout_response__descriptor) \
+    , NULL, 0 }
+
+
+struct  Mobo__Wallet__V1__CompletePayoutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData payout_id;
+  ProtobufCBinaryData provider;
+  ProtobufCBinaryData provider_ref;
+};
+#define MOBO__WALLET__V1__COMPLETE_PAYOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__complete_payout_request__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Mobo__Wallet__V1__CompletePayoutResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__Payout *payout;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__COMPLETE_PAYOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__complete_payout_response__descriptor) \
+    , NULL, 0 }
+
+
+struct  Mobo__Wallet__V1__FailPayoutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData payout_id;
+  ProtobufCBinaryData failure_code;
+  ProtobufCBinaryData failure_message;
+};
+#define MOBO__WALLET__V1__FAIL_PAYOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__fail_payout_request__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Mobo__Wallet__V1__FailPayoutResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__Payout *payout;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__FAIL_PAYOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__fail_payout_response__descriptor) \
+    , NULL, 0 }
+
+
+struct  Mobo__Wallet__V1__RecordManualPayoutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData beneficiary_user_id;
+  int64_t amount_paise;
+  ProtobufCBinaryData provider_ref;
+};
+#define MOBO__WALLET__V1__RECORD_MANUAL_PAYOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__record_manual_payout_request__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, {0,NULL} }
+
+
+struct  Mobo__Wallet__V1__RecordManualPayoutResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__Payout *payout;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__RECORD_MANUAL_PAYOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__record_manual_payout_response__descriptor) \
+    , NULL, 0 }
+
+
+struct  Mobo__Wallet__V1__RecordAgencyPayoutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData mediator_id;
+  int64_t amount_paise;
+  ProtobufCBinaryData ref;
+};
+#define MOBO__WALLET__V1__RECORD_AGENCY_PAYOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__record_agency_payout_request__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, {0,NULL} }
+
+
+struct  Mobo__Wallet__V1__RecordAgencyPayoutResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__Payout *payout;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__RECORD_AGENCY_PAYOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__record_agency_payout_response__descriptor) \
+    , NULL, 0 }
+
+
+struct  Mobo__Wallet__V1__DeletePayoutRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData payout_id;
+};
+#define MOBO__WALLET__V1__DELETE_PAYOUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__delete_payout_request__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+struct  Mobo__Wallet__V1__DeletePayoutResponse
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__DELETE_PAYOUT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__delete_payout_response__descriptor) \
+    , 0 }
+
+
+typedef enum {
+  MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST___STATUS__NOT_SET = 0,
+  MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST___STATUS_STATUS = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST___STATUS__CASE)
+} Mobo__Wallet__V1__ListPayoutsRequest__StatusCase;
+
+typedef enum {
+  MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST___BENEFICIARY_USER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST___BENEFICIARY_USER_ID_BENEFICIARY_USER_ID = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST___BENEFICIARY_USER_ID__CASE)
+} Mobo__Wallet__V1__ListPayoutsRequest__BeneficiaryUserIdCase;
+
+struct  Mobo__Wallet__V1__ListPayoutsRequest
+{
+  ProtobufCMessage base;
+  int32_t page_size;
+  ProtobufCBinaryData cursor;
+  protobuf_c_boolean include_total;
+  Google__Protobuf__Timestamp *from;
+  Google__Protobuf__Timestamp *to;
+  Mobo__Wallet__V1__ListPayoutsRequest__StatusCase _status_case;
+  union {
+    Mobo__Wallet__V1__PayoutStatus status;
+  };
+  Mobo__Wallet__V1__ListPayoutsRequest__BeneficiaryUserIdCase _beneficiary_user_id_case;
+  union {
+    ProtobufCBinaryData beneficiary_user_id;
+  };
+};
+#define MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__list_payouts_request__descriptor) \
+    , 0, {0,NULL}, 0, NULL, NULL, MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST___STATUS__NOT_SET, {0}, MOBO__WALLET__V1__LIST_PAYOUTS_REQUEST___BENEFICIARY_USER_ID__NOT_SET, {0} }
+
+
+typedef enum {
+  MOBO__WALLET__V1__LIST_PAYOUTS_RESPONSE___TOTAL__NOT_SET = 0,
+  MOBO__WALLET__V1__LIST_PAYOUTS_RESPONSE___TOTAL_TOTAL = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__LIST_PAYOUTS_RESPONSE___TOTAL__CASE)
+} Mobo__Wallet__V1__ListPayoutsResponse__TotalCase;
+
+struct  Mobo__Wallet__V1__ListPayoutsResponse
+{
+  ProtobufCMessage base;
+  size_t n_items;
+  Mobo__Wallet__V1__Payout **items;
+  ProtobufCBinaryData next_cursor;
+  Mobo__Wallet__V1__ListPayoutsResponse__TotalCase _total_case;
+  union {
+    int64_t total;
+  };
+};
+#define MOBO__WALLET__V1__LIST_PAYOUTS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__list_payouts_response__descriptor) \
+    , 0,NULL, {0,NULL}, MOBO__WALLET__V1__LIST_PAYOUTS_RESPONSE___TOTAL__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__DeleteWalletRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData request_id;
+  ProtobufCBinaryData owner_user_id;
+  protobuf_c_boolean confirm;
+};
+#define MOBO__WALLET__V1__DELETE_WALLET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__delete_wallet_request__descriptor) \
+    , {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Mobo__Wallet__V1__DeleteWalletResponse
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__DELETE_WALLET_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__delete_wallet_response__descriptor) \
+    , 0 }
+
+
+typedef enum {
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___BRAND_USER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___BRAND_USER_ID_BRAND_USER_ID = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___BRAND_USER_ID__CASE)
+} Mobo__Wallet__V1__ExportLedgerRequest__BrandUserIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___OWNER_USER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___OWNER_USER_ID_OWNER_USER_ID = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___OWNER_USER_ID__CASE)
+} Mobo__Wallet__V1__ExportLedgerRequest__OwnerUserIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___WALLET_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___WALLET_ID_WALLET_ID = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___WALLET_ID__CASE)
+} Mobo__Wallet__V1__ExportLedgerRequest__WalletIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___TYPE__NOT_SET = 0,
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___TYPE_TYPE = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___TYPE__CASE)
+} Mobo__Wallet__V1__ExportLedgerRequest__TypeCase;
+
+typedef enum {
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___ORDER_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___ORDER_ID_ORDER_ID = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___ORDER_ID__CASE)
+} Mobo__Wallet__V1__ExportLedgerRequest__OrderIdCase;
+
+typedef enum {
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___PAYOUT_ID__NOT_SET = 0,
+  MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___PAYOUT_ID_PAYOUT_ID = 7
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___PAYOUT_ID__CASE)
+} Mobo__Wallet__V1__ExportLedgerRequest__PayoutIdCase;
+
+struct  Mobo__Wallet__V1__ExportLedgerRequest
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean brand_ledger;
+  Google__Protobuf__Timestamp *from;
+  Google__Protobuf__Timestamp *to;
+  protobuf_c_boolean include_memo;
+  Mobo__Wallet__V1__ExportLedgerRequest__BrandUserIdCase _brand_user_id_case;
+  union {
+    ProtobufCBinaryData brand_user_id;
+  };
+  Mobo__Wallet__V1__ExportLedgerRequest__OwnerUserIdCase _owner_user_id_case;
+  union {
+    ProtobufCBinaryData owner_user_id;
+  };
+  Mobo__Wallet__V1__ExportLedgerRequest__WalletIdCase _wallet_id_case;
+  union {
+    ProtobufCBinaryData wallet_id;
+  };
+  Mobo__Wallet__V1__ExportLedgerRequest__TypeCase _type_case;
+  union {
+    Mobo__Wallet__V1__TransactionType type;
+  };
+  Mobo__Wallet__V1__ExportLedgerRequest__OrderIdCase _order_id_case;
+  union {
+    ProtobufCBinaryData order_id;
+  };
+  Mobo__Wallet__V1__ExportLedgerRequest__PayoutIdCase _payout_id_case;
+  union {
+    ProtobufCBinaryData payout_id;
+  };
+};
+#define MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__export_ledger_request__descriptor) \
+    , 0, NULL, NULL, 0, MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___BRAND_USER_ID__NOT_SET, {0}, MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___OWNER_USER_ID__NOT_SET, {0}, MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___WALLET_ID__NOT_SET, {0}, MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___TYPE__NOT_SET, {0}, MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___ORDER_ID__NOT_SET, {0}, MOBO__WALLET__V1__EXPORT_LEDGER_REQUEST___PAYOUT_ID__NOT_SET, {0} }
+
+
+struct  Mobo__Wallet__V1__ExportLedgerResponse
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData file_name;
+  ProtobufCBinaryData content_type;
+  ProtobufCBinaryData content;
+  int32_t rows;
+};
+#define MOBO__WALLET__V1__EXPORT_LEDGER_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__export_ledger_response__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Mobo__Wallet__V1__GetWalletStatsRequest
+{
+  ProtobufCMessage base;
+};
+#define MOBO__WALLET__V1__GET_WALLET_STATS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__get_wallet_stats_request__descriptor) \
+     }
+
+
+struct  Mobo__Wallet__V1__GetWalletStatsResponse
+{
+  ProtobufCMessage base;
+  size_t n_wallets;
+  Mobo__Wallet__V1__WalletTotals **wallets;
+  size_t n_payouts;
+  Mobo__Wallet__V1__PayoutTotals **payouts;
+  int64_t open_holds;
+  int64_t open_holds_paise;
+};
+#define MOBO__WALLET__V1__GET_WALLET_STATS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__get_wallet_stats_response__descriptor) \
+    , 0,NULL, 0,NULL, 0, 0 }
+
+
+struct  Mobo__Wallet__V1__ReconcileRequest
+{
+  ProtobufCMessage base;
+};
+#define MOBO__WALLET__V1__RECONCILE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__reconcile_request__descriptor) \
+     }
+
+
+struct  Mobo__Wallet__V1__ReconcileResponse
+{
+  ProtobufCMessage base;
+  Mobo__Wallet__V1__ReconcileReport *report;
+};
+#define MOBO__WALLET__V1__RECONCILE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__reconcile_response__descriptor) \
+    , NULL }
+
+
 struct  Mobo__Wallet__V1__EnsureWalletRequest
 {
   ProtobufCMessage base;
@@ -285,6 +849,81 @@ struct  Mobo__Wallet__V1__SettleOrderFundsResponse
     , {0,NULL}, 0 }
 
 
+struct  Mobo__Wallet__V1__UnsettleOrderFundsRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData order_id;
+  int32_t settlement_seq;
+  int32_t new_hold_seq;
+  protobuf_c_boolean resolve;
+  int32_t voided_tries;
+};
+#define MOBO__WALLET__V1__UNSETTLE_ORDER_FUNDS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__unsettle_order_funds_request__descriptor) \
+    , {0,NULL}, 0, 0, 0, 0 }
+
+
+struct  Mobo__Wallet__V1__UnsettleOrderFundsResponse
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData posting_id;
+  Mobo__Wallet__V1__Hold *hold;
+  protobuf_c_boolean replayed;
+};
+#define MOBO__WALLET__V1__UNSETTLE_ORDER_FUNDS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__unsettle_order_funds_response__descriptor) \
+    , {0,NULL}, NULL, 0 }
+
+
+struct  Mobo__Wallet__V1__CloseWalletRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData owner_user_id;
+};
+#define MOBO__WALLET__V1__CLOSE_WALLET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__close_wallet_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Mobo__Wallet__V1__CloseWalletResponse
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean closed;
+};
+#define MOBO__WALLET__V1__CLOSE_WALLET_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__close_wallet_response__descriptor) \
+    , 0 }
+
+
+struct  Mobo__Wallet__V1__ReconcileBooksRequest
+{
+  ProtobufCMessage base;
+};
+#define MOBO__WALLET__V1__RECONCILE_BOOKS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__reconcile_books_request__descriptor) \
+     }
+
+
+typedef enum {
+  MOBO__WALLET__V1__RECONCILE_BOOKS_RESPONSE___REPORT__NOT_SET = 0,
+  MOBO__WALLET__V1__RECONCILE_BOOKS_RESPONSE___REPORT_REPORT = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MOBO__WALLET__V1__RECONCILE_BOOKS_RESPONSE___REPORT__CASE)
+} Mobo__Wallet__V1__ReconcileBooksResponse__ReportCase;
+
+struct  Mobo__Wallet__V1__ReconcileBooksResponse
+{
+  ProtobufCMessage base;
+  int64_t transactions_checked;
+  Mobo__Wallet__V1__ReconcileBooksResponse__ReportCase _report_case;
+  union {
+    Mobo__Wallet__V1__ReconcileReport *report;
+  };
+};
+#define MOBO__WALLET__V1__RECONCILE_BOOKS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&mobo__wallet__v1__reconcile_books_response__descriptor) \
+    , 0, MOBO__WALLET__V1__RECONCILE_BOOKS_RESPONSE___REPORT__NOT_SET, {0} }
+
+
 /* Mobo__Wallet__V1__GetWalletRequest methods */
 void   mobo__wallet__v1__get_wallet_request__init
                      (Mobo__Wallet__V1__GetWalletRequest         *message);
@@ -303,6 +942,102 @@ void   mobo__wallet__v1__deposit_request__init
 /* Mobo__Wallet__V1__DepositResponse methods */
 void   mobo__wallet__v1__deposit_response__init
                      (Mobo__Wallet__V1__DepositResponse         *message);
+/* Mobo__Wallet__V1__GetBalanceAtRequest methods */
+void   mobo__wallet__v1__get_balance_at_request__init
+                     (Mobo__Wallet__V1__GetBalanceAtRequest         *message);
+/* Mobo__Wallet__V1__GetBalanceAtResponse methods */
+void   mobo__wallet__v1__get_balance_at_response__init
+                     (Mobo__Wallet__V1__GetBalanceAtResponse         *message);
+/* Mobo__Wallet__V1__PayAgencyRequest methods */
+void   mobo__wallet__v1__pay_agency_request__init
+                     (Mobo__Wallet__V1__PayAgencyRequest         *message);
+/* Mobo__Wallet__V1__PayAgencyResponse methods */
+void   mobo__wallet__v1__pay_agency_response__init
+                     (Mobo__Wallet__V1__PayAgencyResponse         *message);
+/* Mobo__Wallet__V1__ListBrandLedgerRequest methods */
+void   mobo__wallet__v1__list_brand_ledger_request__init
+                     (Mobo__Wallet__V1__ListBrandLedgerRequest         *message);
+/* Mobo__Wallet__V1__ListBrandLedgerResponse methods */
+void   mobo__wallet__v1__list_brand_ledger_response__init
+                     (Mobo__Wallet__V1__ListBrandLedgerResponse         *message);
+/* Mobo__Wallet__V1__RequestPayoutRequest methods */
+void   mobo__wallet__v1__request_payout_request__init
+                     (Mobo__Wallet__V1__RequestPayoutRequest         *message);
+/* Mobo__Wallet__V1__RequestPayoutResponse methods */
+void   mobo__wallet__v1__request_payout_response__init
+                     (Mobo__Wallet__V1__RequestPayoutResponse         *message);
+/* Mobo__Wallet__V1__CancelPayoutRequest methods */
+void   mobo__wallet__v1__cancel_payout_request__init
+                     (Mobo__Wallet__V1__CancelPayoutRequest         *message);
+/* Mobo__Wallet__V1__CancelPayoutResponse methods */
+void   mobo__wallet__v1__cancel_payout_response__init
+                     (Mobo__Wallet__V1__CancelPayoutResponse         *message);
+/* Mobo__Wallet__V1__StartPayoutRequest methods */
+void   mobo__wallet__v1__start_payout_request__init
+                     (Mobo__Wallet__V1__StartPayoutRequest         *message);
+/* Mobo__Wallet__V1__StartPayoutResponse methods */
+void   mobo__wallet__v1__start_payout_response__init
+                     (Mobo__Wallet__V1__StartPayoutResponse         *message);
+/* Mobo__Wallet__V1__CompletePayoutRequest methods */
+void   mobo__wallet__v1__complete_payout_request__init
+                     (Mobo__Wallet__V1__CompletePayoutRequest         *message);
+/* Mobo__Wallet__V1__CompletePayoutResponse methods */
+void   mobo__wallet__v1__complete_payout_response__init
+                     (Mobo__Wallet__V1__CompletePayoutResponse         *message);
+/* Mobo__Wallet__V1__FailPayoutRequest methods */
+void   mobo__wallet__v1__fail_payout_request__init
+                     (Mobo__Wallet__V1__FailPayoutRequest         *message);
+/* Mobo__Wallet__V1__FailPayoutResponse methods */
+void   mobo__wallet__v1__fail_payout_response__init
+                     (Mobo__Wallet__V1__FailPayoutResponse         *message);
+/* Mobo__Wallet__V1__RecordManualPayoutRequest methods */
+void   mobo__wallet__v1__record_manual_payout_request__init
+                     (Mobo__Wallet__V1__RecordManualPayoutRequest         *message);
+/* Mobo__Wallet__V1__RecordManualPayoutResponse methods */
+void   mobo__wallet__v1__record_manual_payout_response__init
+                     (Mobo__Wallet__V1__RecordManualPayoutResponse         *message);
+/* Mobo__Wallet__V1__RecordAgencyPayoutRequest methods */
+void   mobo__wallet__v1__record_agency_payout_request__init
+                     (Mobo__Wallet__V1__RecordAgencyPayoutRequest         *message);
+/* Mobo__Wallet__V1__RecordAgencyPayoutResponse methods */
+void   mobo__wallet__v1__record_agency_payout_response__init
+                     (Mobo__Wallet__V1__RecordAgencyPayoutResponse         *message);
+/* Mobo__Wallet__V1__DeletePayoutRequest methods */
+void   mobo__wallet__v1__delete_payout_request__init
+                     (Mobo__Wallet__V1__DeletePayoutRequest         *message);
+/* Mobo__Wallet__V1__DeletePayoutResponse methods */
+void   mobo__wallet__v1__delete_payout_response__init
+                     (Mobo__Wallet__V1__DeletePayoutResponse         *message);
+/* Mobo__Wallet__V1__ListPayoutsRequest methods */
+void   mobo__wallet__v1__list_payouts_request__init
+                     (Mobo__Wallet__V1__ListPayoutsRequest         *message);
+/* Mobo__Wallet__V1__ListPayoutsResponse methods */
+void   mobo__wallet__v1__list_payouts_response__init
+                     (Mobo__Wallet__V1__ListPayoutsResponse         *message);
+/* Mobo__Wallet__V1__DeleteWalletRequest methods */
+void   mobo__wallet__v1__delete_wallet_request__init
+                     (Mobo__Wallet__V1__DeleteWalletRequest         *message);
+/* Mobo__Wallet__V1__DeleteWalletResponse methods */
+void   mobo__wallet__v1__delete_wallet_response__init
+                     (Mobo__Wallet__V1__DeleteWalletResponse         *message);
+/* Mobo__Wallet__V1__ExportLedgerRequest methods */
+void   mobo__wallet__v1__export_ledger_request__init
+                     (Mobo__Wallet__V1__ExportLedgerRequest         *message);
+/* Mobo__Wallet__V1__ExportLedgerResponse methods */
+void   mobo__wallet__v1__export_ledger_response__init
+                     (Mobo__Wallet__V1__ExportLedgerResponse         *message);
+/* Mobo__Wallet__V1__GetWalletStatsRequest methods */
+void   mobo__wallet__v1__get_wallet_stats_request__init
+                     (Mobo__Wallet__V1__GetWalletStatsRequest         *message);
+/* Mobo__Wallet__V1__GetWalletStatsResponse methods */
+void   mobo__wallet__v1__get_wallet_stats_response__init
+                     (Mobo__Wallet__V1__GetWalletStatsResponse         *message);
+/* Mobo__Wallet__V1__ReconcileRequest methods */
+void   mobo__wallet__v1__reconcile_request__init
+                     (Mobo__Wallet__V1__ReconcileRequest         *message);
+/* Mobo__Wallet__V1__ReconcileResponse methods */
+void   mobo__wallet__v1__reconcile_response__init
+                     (Mobo__Wallet__V1__ReconcileResponse         *message);
 /* Mobo__Wallet__V1__EnsureWalletRequest methods */
 void   mobo__wallet__v1__ensure_wallet_request__init
                      (Mobo__Wallet__V1__EnsureWalletRequest         *message);
@@ -327,6 +1062,24 @@ void   mobo__wallet__v1__settle_order_funds_request__init
 /* Mobo__Wallet__V1__SettleOrderFundsResponse methods */
 void   mobo__wallet__v1__settle_order_funds_response__init
                      (Mobo__Wallet__V1__SettleOrderFundsResponse         *message);
+/* Mobo__Wallet__V1__UnsettleOrderFundsRequest methods */
+void   mobo__wallet__v1__unsettle_order_funds_request__init
+                     (Mobo__Wallet__V1__UnsettleOrderFundsRequest         *message);
+/* Mobo__Wallet__V1__UnsettleOrderFundsResponse methods */
+void   mobo__wallet__v1__unsettle_order_funds_response__init
+                     (Mobo__Wallet__V1__UnsettleOrderFundsResponse         *message);
+/* Mobo__Wallet__V1__CloseWalletRequest methods */
+void   mobo__wallet__v1__close_wallet_request__init
+                     (Mobo__Wallet__V1__CloseWalletRequest         *message);
+/* Mobo__Wallet__V1__CloseWalletResponse methods */
+void   mobo__wallet__v1__close_wallet_response__init
+                     (Mobo__Wallet__V1__CloseWalletResponse         *message);
+/* Mobo__Wallet__V1__ReconcileBooksRequest methods */
+void   mobo__wallet__v1__reconcile_books_request__init
+                     (Mobo__Wallet__V1__ReconcileBooksRequest         *message);
+/* Mobo__Wallet__V1__ReconcileBooksResponse methods */
+void   mobo__wallet__v1__reconcile_books_response__init
+                     (Mobo__Wallet__V1__ReconcileBooksResponse         *message);
 /* --- per-message closures --- */
 
 typedef void (*Mobo__Wallet__V1__GetWalletRequest_Closure)
@@ -346,6 +1099,102 @@ typedef void (*Mobo__Wallet__V1__DepositRequest_Closure)
                   void *closure_data);
 typedef void (*Mobo__Wallet__V1__DepositResponse_Closure)
                  (const Mobo__Wallet__V1__DepositResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__GetBalanceAtRequest_Closure)
+                 (const Mobo__Wallet__V1__GetBalanceAtRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__GetBalanceAtResponse_Closure)
+                 (const Mobo__Wallet__V1__GetBalanceAtResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__PayAgencyRequest_Closure)
+                 (const Mobo__Wallet__V1__PayAgencyRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__PayAgencyResponse_Closure)
+                 (const Mobo__Wallet__V1__PayAgencyResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ListBrandLedgerRequest_Closure)
+                 (const Mobo__Wallet__V1__ListBrandLedgerRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ListBrandLedgerResponse_Closure)
+                 (const Mobo__Wallet__V1__ListBrandLedgerResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__RequestPayoutRequest_Closure)
+                 (const Mobo__Wallet__V1__RequestPayoutRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__RequestPayoutResponse_Closure)
+                 (const Mobo__Wallet__V1__RequestPayoutResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__CancelPayoutRequest_Closure)
+                 (const Mobo__Wallet__V1__CancelPayoutRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__CancelPayoutResponse_Closure)
+                 (const Mobo__Wallet__V1__CancelPayoutResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__StartPayoutRequest_Closure)
+                 (const Mobo__Wallet__V1__StartPayoutRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__StartPayoutResponse_Closure)
+                 (const Mobo__Wallet__V1__StartPayoutResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__CompletePayoutRequest_Closure)
+                 (const Mobo__Wallet__V1__CompletePayoutRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__CompletePayoutResponse_Closure)
+                 (const Mobo__Wallet__V1__CompletePayoutResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__FailPayoutRequest_Closure)
+                 (const Mobo__Wallet__V1__FailPayoutRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__FailPayoutResponse_Closure)
+                 (const Mobo__Wallet__V1__FailPayoutResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__RecordManualPayoutRequest_Closure)
+                 (const Mobo__Wallet__V1__RecordManualPayoutRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__RecordManualPayoutResponse_Closure)
+                 (const Mobo__Wallet__V1__RecordManualPayoutResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__RecordAgencyPayoutRequest_Closure)
+                 (const Mobo__Wallet__V1__RecordAgencyPayoutRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__RecordAgencyPayoutResponse_Closure)
+                 (const Mobo__Wallet__V1__RecordAgencyPayoutResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__DeletePayoutRequest_Closure)
+                 (const Mobo__Wallet__V1__DeletePayoutRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__DeletePayoutResponse_Closure)
+                 (const Mobo__Wallet__V1__DeletePayoutResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ListPayoutsRequest_Closure)
+                 (const Mobo__Wallet__V1__ListPayoutsRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ListPayoutsResponse_Closure)
+                 (const Mobo__Wallet__V1__ListPayoutsResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__DeleteWalletRequest_Closure)
+                 (const Mobo__Wallet__V1__DeleteWalletRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__DeleteWalletResponse_Closure)
+                 (const Mobo__Wallet__V1__DeleteWalletResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ExportLedgerRequest_Closure)
+                 (const Mobo__Wallet__V1__ExportLedgerRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ExportLedgerResponse_Closure)
+                 (const Mobo__Wallet__V1__ExportLedgerResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__GetWalletStatsRequest_Closure)
+                 (const Mobo__Wallet__V1__GetWalletStatsRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__GetWalletStatsResponse_Closure)
+                 (const Mobo__Wallet__V1__GetWalletStatsResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ReconcileRequest_Closure)
+                 (const Mobo__Wallet__V1__ReconcileRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ReconcileResponse_Closure)
+                 (const Mobo__Wallet__V1__ReconcileResponse *message,
                   void *closure_data);
 typedef void (*Mobo__Wallet__V1__EnsureWalletRequest_Closure)
                  (const Mobo__Wallet__V1__EnsureWalletRequest *message,
@@ -371,6 +1220,24 @@ typedef void (*Mobo__Wallet__V1__SettleOrderFundsRequest_Closure)
 typedef void (*Mobo__Wallet__V1__SettleOrderFundsResponse_Closure)
                  (const Mobo__Wallet__V1__SettleOrderFundsResponse *message,
                   void *closure_data);
+typedef void (*Mobo__Wallet__V1__UnsettleOrderFundsRequest_Closure)
+                 (const Mobo__Wallet__V1__UnsettleOrderFundsRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__UnsettleOrderFundsResponse_Closure)
+                 (const Mobo__Wallet__V1__UnsettleOrderFundsResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__CloseWalletRequest_Closure)
+                 (const Mobo__Wallet__V1__CloseWalletRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__CloseWalletResponse_Closure)
+                 (const Mobo__Wallet__V1__CloseWalletResponse *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ReconcileBooksRequest_Closure)
+                 (const Mobo__Wallet__V1__ReconcileBooksRequest *message,
+                  void *closure_data);
+typedef void (*Mobo__Wallet__V1__ReconcileBooksResponse_Closure)
+                 (const Mobo__Wallet__V1__ReconcileBooksResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -383,6 +1250,38 @@ extern const ProtobufCMessageDescriptor mobo__wallet__v1__list_transactions_requ
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__list_transactions_response__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__deposit_request__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__deposit_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__get_balance_at_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__get_balance_at_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__pay_agency_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__pay_agency_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__list_brand_ledger_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__list_brand_ledger_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__request_payout_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__request_payout_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__cancel_payout_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__cancel_payout_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__start_payout_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__start_payout_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__complete_payout_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__complete_payout_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__fail_payout_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__fail_payout_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__record_manual_payout_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__record_manual_payout_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__record_agency_payout_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__record_agency_payout_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__delete_payout_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__delete_payout_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__list_payouts_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__list_payouts_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__delete_wallet_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__delete_wallet_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__export_ledger_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__export_ledger_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__get_wallet_stats_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__get_wallet_stats_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_response__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__ensure_wallet_request__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__ensure_wallet_response__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__lock_order_funds_request__descriptor;
@@ -391,6 +1290,12 @@ extern const ProtobufCMessageDescriptor mobo__wallet__v1__release_order_funds_re
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__release_order_funds_response__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__settle_order_funds_request__descriptor;
 extern const ProtobufCMessageDescriptor mobo__wallet__v1__settle_order_funds_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__unsettle_order_funds_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__unsettle_order_funds_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__close_wallet_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__close_wallet_response__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_books_request__descriptor;
+extern const ProtobufCMessageDescriptor mobo__wallet__v1__reconcile_books_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 
