@@ -83,7 +83,10 @@ let libraries: [Target] = [
 
 let tools: [Target] = [
   .executableTarget(name: "protogen", path: "Shared/ProtoGen"),
-  .executableTarget(name: "mobo", dependencies: [argumentParser], path: "Shared/Operator"),
+  .executableTarget(
+    name: "mobo",
+    dependencies: ["Access", "Kernel", "Messages", "RPC", "Stubs", "Transport", argumentParser, log],
+    path: "Shared/Operator"),
   .executableTarget(
     name: "bench-echo", dependencies: ["Introspection", "Messages", "RPC", "Stubs", "Signals", argumentParser, log],
     path: "Shared/BenchEcho"),
