@@ -250,6 +250,12 @@ extension WalletV1.ExportLedgerResponse {
   }
 }
 
+extension WalletV1.ExportLedgerResponse {
+  public mutating func digestBytes(_ digest: ([UInt8]) -> [UInt8]) {
+    content = digest(content)
+  }
+}
+
 extension WalletV1.GetWalletStatsRequest {
   public mutating func enforce(_ rules: inout RuleCheck) {}
 }
