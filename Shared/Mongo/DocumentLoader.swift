@@ -92,9 +92,12 @@ public final class DocumentLoader: Sendable {
     }
   }
 
-  /// Commands that run now, at most two, and keys that wait for the next one: for tests and metrics.
+  /// Commands that run now, at most two.
   public var lanesBusy: Int { state.withLock { $0.lanes } }
+
+  /// What waits for the next command: different keys, and all who asked for them.
   public var keysWaiting: Int { state.withLock { $0.order.count } }
+  public var callersWaiting: Int { state.withLock { $0.count } }
 
   private static func check(_ key: BSONValue) throws(MongoFailure) {
     switch key {
