@@ -102,10 +102,7 @@ extension BSONScanner {
     let start = element.value.lowerBound
     switch BSONType(rawValue: element.type) {
     case .double: return .double(Double(bitPattern: uint64(start)))
-    case .string:
-      return String(validating: slice(start + 4..<element.value.upperBound - 1), as: UTF8.self).map {
-        .string($0)
-      }
+    case .string: return text(start + 4..<element.value.upperBound - 1).map { .string($0) }
     case .document: return .document(BSONDocument(unchecked: Array(slice(element.value))))
     case .array: return array(element.value)
     case .binary:
@@ -125,11 +122,38 @@ extension BSONScanner {
 
   /// Nil if the key is not UTF-8.
   func key(_ element: BSONElement) -> String? {
-    String(validating: slice(element.key), as: UTF8.self)
+    text(element.key)
   }
 
-  func slice(_ range: Range<Int>) -> Slice<UnsafeRawBufferPointer> {
-    buffer[range]
+  func hasTextKey(_ element: BSONElement) -> Bool { isText(element.key) }
+
+  /// Of a string element.
+  func hasTextValue(_ element: BSONElement) -> Bool {
+    isText(element.value.lowerBound + 4..<element.value.upperBound - 1)
+  }
+
+  /// Nil for what is not UTF-8.
+  private func text(_ range: Range<Int>) -> String? {
+    let bytes = slice(range).assumingMemoryBound(to: UInt8.self)
+    do {
+      return String(copying: try UTF8Span(validating: bytes.span))
+    } catch {
+      return nil
+    }
+  }
+
+  private func isText(_ range: Range<Int>) -> Bool {
+    let bytes = slice(range).assumingMemoryBound(to: UInt8.self)
+    do {
+      _ = try UTF8Span(validating: bytes.span)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private func slice(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: buffer[range])
   }
 
   private func array(_ range: Range<Int>) -> BSONValue? {

@@ -14,13 +14,13 @@ enum BSONValidation {
     while true {
       switch scanner.next() {
       case .element(let element):
-        guard scanner.key(element) != nil else { return false }
+        guard scanner.hasTextKey(element) else { return false }
         switch element.type {
         case 0x03, 0x04:
           guard isSound(UnsafeRawBufferPointer(rebasing: buffer[element.value]), depth: depth + 1) else {
             return false
           }
-        case 0x02: if scanner.decode(element) == nil { return false }
+        case 0x02: if !scanner.hasTextValue(element) { return false }
         case 0x08: if buffer[element.value.lowerBound] > 1 { return false }
         default: break
         }

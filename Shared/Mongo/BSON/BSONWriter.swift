@@ -111,15 +111,14 @@ struct BSONWriter {
   }
 
   private mutating func append(objectID hex: String) {
-    guard hex.utf8.count == 24 else { return markBroken() }
-    var high: UInt8?
-    for character in hex.utf8 {
-      guard let digit = Self.hexDigit(character) else { return markBroken() }
-      if let first = high {
-        bytes.append(first << 4 | digit)
-        high = nil
-      } else {
-        high = digit
+    var hex = hex
+    hex.withUTF8 { digits in
+      guard digits.count == 24 else { return markBroken() }
+      for index in stride(from: 0, to: 24, by: 2) {
+        guard let high = Self.hexDigit(digits[index]), let low = Self.hexDigit(digits[index + 1]) else {
+          return markBroken()
+        }
+        bytes.append(high << 4 | low)
       }
     }
   }
