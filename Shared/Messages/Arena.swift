@@ -91,12 +91,6 @@ struct Arena {
     state.pointee.encodedBytesMax += count * Self.fieldBytesMax
   }
 
-  /// Memory for bytes, not zeroed.
-  func scratch(_ bytes: Int) -> UnsafeMutablePointer<UInt8> {
-    guard let memory = take(bytes) else { preconditionFailure("encoding has no memory limit") }
-    return memory.bindMemory(to: UInt8.self, capacity: bytes)
-  }
-
   /// Zeroed memory for `count` values of a trivial C type.
   func make<T>(_ type: T.Type, count: Int = 1) -> UnsafeMutablePointer<T> {
     let bytes = MemoryLayout<T>.stride * count

@@ -1,4 +1,4 @@
-import Kernel
+public import Kernel
 
 /// A value with a protobuf type, generated from `Proto/`.
 ///
@@ -13,8 +13,9 @@ public protocol Message: JSONCoded, Equatable {
   /// Decodes the wire format. Hostile bytes are refused, never trusted: nesting, allocation and text are checked.
   init(serialized bytes: UnsafeRawBufferPointer) throws(MessageFailure)
 
-  /// The wire format, the same bytes for equal messages: fields by number, maps by key, unknown fields last.
-  func serialized() throws(MessageFailure) -> [UInt8]
+  /// The wire format, the same bytes for equal messages: fields by number, maps by key, unknown fields last. In front
+  /// of it are `room` bytes for the caller to fill, such as the prefix that a message travels with.
+  func serialized(behind room: Int) throws(MessageFailure) -> [UInt8]
 
   /// Trims strings, makes blank optional strings absent and collects every violation of the proto's rules.
   mutating func enforce(_ rules: inout RuleCheck)
@@ -35,6 +36,10 @@ extension Message {
     self = try bytes.span.bytes.withUnsafeBytes { buffer throws(MessageFailure) in try Self(serialized: buffer) }
   }
 
+  /// The wire format alone.
+  @inlinable
+  public func serialized() throws(MessageFailure) -> [UInt8] { try serialized(behind: 0) }
+
   /// Reads JSON text; an empty body counts as `{}`. Fails with `VALIDATION_FAILED` naming the path.
   public init(jsonBytes: [UInt8]) throws(Failure) {
     let json = jsonBytes.isEmpty ? JSONValue.object([]) : try JSONValue(parsing: jsonBytes)
@@ -51,6 +56,7 @@ extension Message {
   /// A copy that obeys the proto's rules: strings trimmed, blank optional strings absent.
   ///
   /// Fails with `VALIDATION_FAILED` and every violation, in the order of the fields.
+  @inlinable
   public func validated() throws(Failure) -> Self {
     var copy = self
     var rules = RuleCheck()

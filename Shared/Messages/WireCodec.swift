@@ -29,32 +29,36 @@ enum WireCodec {
     return try M(c: UnsafeMutableRawPointer(base).assumingMemoryBound(to: M.CStruct.self))
   }
 
-  static func encode<M: WireMessage>(_ message: M) throws(MessageFailure) -> [UInt8] {
+  /// The message, behind `room` bytes for the caller to fill.
+  static func encode<M: WireMessage>(_ message: M, behind room: Int) throws(MessageFailure) -> [UInt8] {
     let arena = Arena.enter()
     defer { arena.leave() }
     let filled = arena.make(M.CStruct.self)
     message.fill(filled, arena)
     let base = UnsafeMutableRawPointer(filled).assumingMemoryBound(to: ProtobufCMessage.self)
-    return try pack(base, arena)
+    return try pack(base, arena, behind: room)
   }
 
-  /// Asking protobuf-c for the size costs as much as packing; where an upper bound is small, packing and copying is
-  /// cheaper.
-  private static let scratchBytesMax = 16 << 10
+  /// Asking protobuf-c for the size costs as much as packing: where an upper bound is small, that much is taken.
+  private static let boundBytesMax = 16 << 10
 
   private static func pack(
-    _ base: UnsafePointer<ProtobufCMessage>, _ arena: Arena
+    _ base: UnsafePointer<ProtobufCMessage>, _ arena: Arena, behind room: Int
   ) throws(MessageFailure) -> [UInt8] {
-    if arena.encodedBytesMax <= scratchBytesMax {
-      let scratch = arena.scratch(arena.encodedBytesMax)
-      let size = protobuf_c_message_pack(base, scratch)
-      assert(size <= arena.encodedBytesMax)
-      return [UInt8](UnsafeBufferPointer(start: scratch, count: size))
+    let bytesMax = arena.encodedBytesMax
+    if bytesMax <= boundBytesMax {
+      return [UInt8](unsafeUninitializedCapacity: room + bytesMax) { buffer, count in
+        let size = protobuf_c_message_pack(base, buffer.baseAddress?.advanced(by: room))
+        assert(size <= bytesMax)
+        buffer.extracting(..<room).initialize(repeating: 0)
+        count = room + size
+      }
     }
     let size = protobuf_c_message_get_packed_size(base)
     guard size <= MessageLimits.bytesMax else { throw .tooLarge }
-    return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-      count = protobuf_c_message_pack(base, buffer.baseAddress)
+    return [UInt8](unsafeUninitializedCapacity: room + size) { buffer, count in
+      buffer.extracting(..<room).initialize(repeating: 0)
+      count = room + protobuf_c_message_pack(base, buffer.baseAddress?.advanced(by: room))
     }
   }
 }

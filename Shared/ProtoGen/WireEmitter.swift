@@ -32,8 +32,8 @@ struct WireEmitter {
         $0.line("self = try WireCodec.decode(bytes)")
       }
       out.line()
-      try out.block("public func serialized() throws(MessageFailure) -> [UInt8]") {
-        $0.line("try WireCodec.encode(self)")
+      try out.block("public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8]") {
+        $0.line("try WireCodec.encode(self, behind: room)")
       }
       out.line()
       try out.block("init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure)") { out throws(GenerationFailure) in

@@ -18,8 +18,8 @@ extension GoogleProtobuf.Struct: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -59,8 +59,8 @@ extension GoogleProtobuf.Value: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -124,8 +124,8 @@ extension GoogleProtobuf.ListValue: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {

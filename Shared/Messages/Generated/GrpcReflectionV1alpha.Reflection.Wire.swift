@@ -18,8 +18,8 @@ extension GrpcReflectionV1alpha.ServerReflectionRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -80,8 +80,8 @@ extension GrpcReflectionV1alpha.ExtensionRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -113,8 +113,8 @@ extension GrpcReflectionV1alpha.ServerReflectionResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -172,8 +172,8 @@ extension GrpcReflectionV1alpha.FileDescriptorResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -204,8 +204,8 @@ extension GrpcReflectionV1alpha.ExtensionNumberResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -238,8 +238,8 @@ extension GrpcReflectionV1alpha.ListServiceResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -270,8 +270,8 @@ extension GrpcReflectionV1alpha.ServiceResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -301,8 +301,8 @@ extension GrpcReflectionV1alpha.ErrorResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {

@@ -18,8 +18,8 @@ extension IdentityV1.BankDetails: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -55,8 +55,8 @@ extension IdentityV1.User: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -168,8 +168,8 @@ extension IdentityV1.Agency: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -207,8 +207,8 @@ extension IdentityV1.Brand: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -251,8 +251,8 @@ extension IdentityV1.MediatorProfile: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -297,8 +297,8 @@ extension IdentityV1.ShopperProfile: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -339,8 +339,8 @@ extension IdentityV1.Connection: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -386,8 +386,8 @@ extension IdentityV1.Tokens: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -425,8 +425,8 @@ extension IdentityV1.Principal: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -496,8 +496,8 @@ extension IdentityV1.Party: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -558,8 +558,8 @@ extension IdentityV1.JsonWebKey: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {

@@ -18,8 +18,8 @@ extension IdentityV1.LoginRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -67,8 +67,8 @@ extension IdentityV1.LoginResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -100,8 +100,8 @@ extension IdentityV1.GetMeRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -129,8 +129,8 @@ extension IdentityV1.GetMeResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -199,8 +199,8 @@ extension IdentityV1.GetSigningKeysRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -228,8 +228,8 @@ extension IdentityV1.GetSigningKeysResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -260,8 +260,8 @@ extension IdentityV1.GetPrincipalRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -291,8 +291,8 @@ extension IdentityV1.GetPrincipalResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -322,8 +322,8 @@ extension IdentityV1.GetLineageRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -369,8 +369,8 @@ extension IdentityV1.GetLineageResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {

@@ -18,8 +18,8 @@ extension WalletV1.GetWalletRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -56,8 +56,8 @@ extension WalletV1.GetWalletResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -87,8 +87,8 @@ extension WalletV1.ListTransactionsRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -173,8 +173,8 @@ extension WalletV1.ListTransactionsResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -216,8 +216,8 @@ extension WalletV1.DepositRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -253,8 +253,8 @@ extension WalletV1.DepositResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -1523,8 +1523,8 @@ extension WalletV1.EnsureWalletRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -1556,8 +1556,8 @@ extension WalletV1.EnsureWalletResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -1587,8 +1587,8 @@ extension WalletV1.LockOrderFundsRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -1634,8 +1634,8 @@ extension WalletV1.LockOrderFundsResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -1667,8 +1667,8 @@ extension WalletV1.ReleaseOrderFundsRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -1702,8 +1702,8 @@ extension WalletV1.ReleaseOrderFundsResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -1735,8 +1735,8 @@ extension WalletV1.SettleOrderFundsRequest: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
@@ -1788,8 +1788,8 @@ extension WalletV1.SettleOrderFundsResponse: WireMessage {
     self = try WireCodec.decode(bytes)
   }
 
-  public func serialized() throws(MessageFailure) -> [UInt8] {
-    try WireCodec.encode(self)
+  public func serialized(behind room: Int) throws(MessageFailure) -> [UInt8] {
+    try WireCodec.encode(self, behind: room)
   }
 
   init(c: UnsafeMutablePointer<CStruct>) throws(MessageFailure) {
