@@ -22,6 +22,8 @@ public final class HTTP2Engine {
   @exclusivity(unchecked) var block = HeaderBlock()
   /// The start of the input that nghttp2 is reading, to turn its pointers into ranges.
   @exclusivity(unchecked) var inputBase: UnsafeRawPointer?
+  /// Where `drain` is writing, and how far it has come.
+  @exclusivity(unchecked) var output = OutputRoom()
   /// Bytes given to `send` and not yet handed out, on all streams.
   @exclusivity(unchecked) public internal(set) var queuedBytes = 0
   @exclusivity(unchecked) var oddFrames = 0
@@ -189,15 +191,32 @@ public final class HTTP2Engine {
     block.clear()
   }
 
-  /// Appends what is to be written, until nothing is left or `output` holds `limit` bytes. May add events.
-  public func drain(into output: inout ByteBuffer, limit: Int) throws(HTTP2Failure) {
-    while output.readableBytes < limit {
+  /// Appends what is to be written, until nothing is left or `buffer` holds `limit` bytes. May add events.
+  public func drain(into buffer: inout ByteBuffer, limit: Int) throws(HTTP2Failure) {
+    var step = OutputRoom.Step.full
+    while step == .full, buffer.readableBytes < limit {
+      let left = limit - buffer.readableBytes
+      buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: OutputRoom.frameBytesMax) { target in
+        output.begin(target)
+        defer { output.end() }
+        step = fillOutput(left)
+        return output.count
+      }
+    }
+    if case .failed(let code) = step { throw .library(code: code) }
+  }
+
+  /// Goes on as long as the next frame is sure to fit. DATA frames are written by a callback, where their bytes need
+  /// no way round through nghttp2's own buffer.
+  private func fillOutput(_ limit: Int) -> OutputRoom.Step {
+    while output.isRoomy, output.count < limit {
       var data: UnsafePointer<UInt8>?
       let count = nghttp2_session_mem_send(session, &data)
-      guard count >= 0 else { throw .library(code: Int32(count)) }
-      guard count > 0, let data else { return }
-      output.writeBytes(UnsafeRawBufferPointer(start: data, count: count))
+      guard count >= 0 else { return .failed(code: Int32(count)) }
+      guard count > 0, let data else { return output.isRoomy ? .done : .full }
+      output.write(UnsafeRawBufferPointer(start: data, count: count))
     }
+    return .full
   }
 
   /// False once both directions are done: the connection should be closed after the last written byte.
@@ -368,6 +387,15 @@ public final class HTTP2Engine {
 
   /// Room for the events of an ordinary batch of reads, which an idle connection keeps.
   private static let keptEvents = 256
+
+  /// Gives back the memory that was kept for the next calls, on a connection without any.
+  public func rest() {
+    guard events.isEmpty, freeSlots.count == streams.count else { return }
+    events = []
+    streams = []
+    freeSlots = []
+    block.rest()
+  }
 
   func takeSlot() -> Int32 {
     if let slot = freeSlots.popLast() { return slot }

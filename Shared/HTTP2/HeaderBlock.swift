@@ -7,6 +7,7 @@ struct HeaderBlock {
   private var listBytes = 0
   private var fieldCount = 0
   private(set) var isOversized = false
+  private var last = HeaderList()
   /// The last block is still being received: it may take several inputs.
   private var isOpen = false
 
@@ -59,8 +60,14 @@ struct HeaderBlock {
     bytes.removeSubrange(start...)
   }
 
-  func fields(of event: HTTP2Event) -> HeaderList {
-    HeaderList(encoded: Array(bytes[Int(event.first)..<Int(event.first) + Int(event.count)]))
+  /// The fields of a finished block. A peer's heads are often the same, call after call: the list of one that is like
+  /// the last is the last.
+  mutating func fields(of event: HTTP2Event) -> HeaderList {
+    let range = Int(event.first)..<Int(event.first) + Int(event.count)
+    if last.isHeld(in: bytes, at: range) { return last }
+    let fields = HeaderList(encoded: Array(bytes[range]))
+    if fields.isSmall { last = fields }
+    return fields
   }
 
   /// Forgets the finished blocks.
@@ -73,6 +80,13 @@ struct HeaderBlock {
     start = 0
   }
 
-  /// What an idle connection keeps for its next blocks. A burst of requests in one input may need more.
+  /// Gives back what was kept for the next blocks.
+  mutating func rest() {
+    guard !isOpen else { return }
+    bytes = []
+    last = HeaderList()
+  }
+
+  /// What a connection keeps for its next blocks. A burst of requests in one input may need more.
   private static let keptBytesMax = 64 << 10
 }

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
 /// The fields of one header block, in the order they were sent; names may repeat.
 ///
 /// A server makes one per call, so all of it is a single allocation: each field is six bytes of lengths (name 2,
@@ -29,6 +35,12 @@ public struct HeaderList: Sendable, Equatable, Sequence {
 
   public var isEmpty: Bool { bytes.isEmpty }
 
+  /// True if this is a copy of `other`, which is known without looking at the fields. False says nothing.
+  public func isSame(as other: HeaderList) -> Bool {
+    bytes.withUnsafeBufferPointer { own in other.bytes.withUnsafeBufferPointer { own.baseAddress == $0.baseAddress } }
+      && bytes.count == other.bytes.count
+  }
+
   /// Adds a field at the end. The name must be lower-case already (RFC 9113, 8.2.1) and shorter than 64 KiB.
   public mutating func append(_ name: some StringProtocol, _ value: some StringProtocol) {
     var name = String(name)
@@ -50,9 +62,24 @@ public struct HeaderList: Sendable, Equatable, Sequence {
   ) {
     precondition(name.count <= UInt16.max && value.count <= UInt32.max, "a header field has sane lengths")
     let lengths = (UInt64(name.count) | UInt64(value.count) << 16).littleEndian
-    withUnsafeBytes(of: lengths) { bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<lengthsSize])) }
-    bytes.append(contentsOf: name)
-    bytes.append(contentsOf: value)
+    // Eight bytes are stored at once; the texts begin over the last two.
+    bytes.append(addingCapacity: MemoryLayout<UInt64>.size + name.count + value.count) { added in
+      added.withUnsafeMutableBufferPointer { memory, count in
+        let target = UnsafeMutableRawBufferPointer(memory)
+        target.storeBytes(of: lengths, as: UInt64.self)
+        let texts = UnsafeMutableRawBufferPointer(rebasing: target[lengthsSize...])
+        texts.copyMemory(from: name)
+        UnsafeMutableRawBufferPointer(rebasing: texts[name.count...]).copyMemory(from: value)
+        count = lengthsSize + name.count + value.count
+      }
+    }
+  }
+
+  private static func lengths(in bytes: [UInt8], at offset: Int) -> (name: Int, value: Int) {
+    let fields = bytes.span.bytes
+    let name = fields.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self)
+    let value = fields.unsafeLoadUnaligned(fromByteOffset: offset + 2, as: UInt32.self)
+    return (Int(UInt16(littleEndian: name)), Int(UInt32(littleEndian: value)))
   }
 
   public struct Iterator: IteratorProtocol {
@@ -61,10 +88,7 @@ public struct HeaderList: Sendable, Equatable, Sequence {
 
     public mutating func next() -> Field? {
       guard offset < bytes.count else { return nil }
-      let nameCount = Int(bytes[offset]) | Int(bytes[offset + 1]) << 8
-      let valueCount =
-        Int(bytes[offset + 2]) | Int(bytes[offset + 3]) << 8 | Int(bytes[offset + 4]) << 16
-        | Int(bytes[offset + 5]) << 24
+      let (nameCount, valueCount) = HeaderList.lengths(in: bytes, at: offset)
       let name = offset + HeaderList.lengthsSize
       let value = name + nameCount
       offset = value + valueCount
@@ -81,36 +105,46 @@ public struct HeaderList: Sendable, Equatable, Sequence {
 
   /// True if the text of a field's range is exactly `text`.
   public func matches(_ range: Range<Int>, _ text: StaticString) -> Bool {
-    guard range.count == text.utf8CodeUnitCount else { return false }
-    return text.withUTF8Buffer { expected in
-      bytes.withUnsafeBufferPointer { $0[range].elementsEqual(expected) }
-    }
+    text.withUTF8Buffer { matches(range, $0) }
   }
 
   /// True if the text of a field's range is exactly these bytes.
   public func matches(_ range: Range<Int>, _ text: [UInt8]) -> Bool {
-    guard range.count == text.count else { return false }
+    text.withUnsafeBufferPointer { matches(range, $0) }
+  }
+
+  private func matches(_ range: Range<Int>, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard range.count == text.count, let expected = text.baseAddress else { return range.isEmpty && text.isEmpty }
     return bytes.withUnsafeBufferPointer { own in
-      text.withUnsafeBufferPointer { own.extracting(range).elementsEqual($0) }
+      own.extracting(range).baseAddress.map { memcmp($0, expected, text.count) == 0 } ?? false
     }
   }
 
-  /// True if the text of a field's range is exactly `text`.
-  public func matches(_ range: Range<Int>, _ text: String) -> Bool {
+  /// Small enough for a connection to keep, in case the next one is like it.
+  public var isSmall: Bool { bytes.count <= 1 << 10 }
+
+  /// True if a part of `other` is exactly this list.
+  func isHeld(in other: [UInt8], at range: Range<Int>) -> Bool {
+    range.count == bytes.count && other.withUnsafeBufferPointer { matches(0..<bytes.count, $0.extracting(range)) }
+  }
+
+  /// True if the text of a field's range is exactly `text`. For texts that are no literals.
+  public func matches(_ range: Range<Int>, text: String) -> Bool {
     guard range.count == text.utf8.count else { return false }
-    return bytes[range].elementsEqual(text.utf8)
+    var text = text
+    return text.withUTF8 { matches(range, $0) }
   }
 
   /// The first value of a name.
   public func first(_ name: String) -> String? {
-    for field in self where matches(field.name, name) { return text(field.value) }
+    for field in self where matches(field.name, text: name) { return text(field.value) }
     return nil
   }
 
   /// All values of a name, in the order they were sent.
   public func all(_ name: String) -> [String] {
     var values: [String] = []
-    for field in self where matches(field.name, name) { values.append(text(field.value)) }
+    for field in self where matches(field.name, text: name) { values.append(text(field.value)) }
     return values
   }
 

@@ -19,7 +19,10 @@ struct StreamRecord {
   /// Nothing further will be queued.
   var isFinished = false
   var trailers: Trailers = .none
-  /// Bytes not yet handed out; the first chunk from `offset`. Nearly every stream sends exactly one chunk.
+  /// Bytes not yet handed out.
+  private(set) var queuedBytes = 0
+  /// What holds them, and those of a frame that is about to be written; the first chunk from `offset`. Nearly every
+  /// stream sends exactly one chunk.
   private var chunk: [UInt8] = []
   private var offset = 0
   private var laterChunks: [[UInt8]] = []
@@ -34,12 +37,11 @@ struct StreamRecord {
     case fields(HeaderList)
   }
 
-  var isDrained: Bool { offset == chunk.count && laterChunks.isEmpty }
-
-  var queuedBytes: Int { laterChunks.reduce(chunk.count - offset) { $0 + $1.count } }
+  var isDrained: Bool { queuedBytes == 0 }
 
   mutating func append(_ bytes: [UInt8]) {
-    if isDrained {
+    queuedBytes += bytes.count
+    if offset == chunk.count, laterChunks.isEmpty {
       chunk = bytes
       offset = 0
     } else {
@@ -47,11 +49,21 @@ struct StreamRecord {
     }
   }
 
-  /// Copies as much as fits into `target`; returns how much that was.
-  mutating func copy(to target: UnsafeMutableRawBufferPointer) -> Int {
+  /// Hands out up to `count` bytes, which `copy` writes; returns how many.
+  mutating func handOut(_ count: Int) -> Int {
+    let part = min(count, queuedBytes)
+    queuedBytes -= part
+    handedOut &+= part
+    if queuedBytes == 0 { stallSince = 0 }
+    return part
+  }
+
+  /// Copies bytes that were handed out and fill `target`.
+  mutating func copy(to target: UnsafeMutableRawBufferPointer) {
     var copied = 0
-    while copied < target.count, !isDrained {
+    while copied < target.count {
       if offset == chunk.count {
+        guard !laterChunks.isEmpty else { preconditionFailure("only what was handed out is copied") }
         chunk = laterChunks.removeFirst()
         offset = 0
       }
@@ -63,13 +75,10 @@ struct StreamRecord {
       offset += part
       copied += part
     }
-    handedOut &+= copied
-    if isDrained {
+    if offset == chunk.count, laterChunks.isEmpty {
       chunk = []  // A stream may stay open long after its answer.
       offset = 0
-      stallSince = 0
     }
-    return copied
   }
 
   /// Looked at from time to time: true when something has waited for `limit` and hardly any of it has gone.
@@ -82,4 +91,46 @@ struct StreamRecord {
     }
     return now - stallSince >= limit
   }
+}
+
+/// The memory that an engine writes frames to while it is drained.
+struct OutputRoom {
+  /// How an attempt to fill it ended.
+  enum Step: Equatable {
+    /// There is nothing more to write.
+    case done
+    /// There may be more, for which this room is too small.
+    case full
+    case failed(code: Int32)
+  }
+
+  private var target = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private(set) var count = 0
+
+  mutating func begin(_ target: UnsafeMutableRawBufferPointer) {
+    self.target = target
+    count = 0
+  }
+
+  mutating func end() {
+    target = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  }
+
+  /// True if any frame fits.
+  var isRoomy: Bool { target.count - count >= OutputRoom.frameBytesMax }
+
+  mutating func write(_ bytes: UnsafeRawBufferPointer) {
+    take(bytes.count).copyMemory(from: bytes)
+  }
+
+  /// The next `size` bytes, to be filled by the caller.
+  mutating func take(_ size: Int) -> UnsafeMutableRawBufferPointer {
+    let part = UnsafeMutableRawBufferPointer(rebasing: target[count..<count + size])
+    count += size
+    return part
+  }
+
+  /// A frame of the size that every peer must take (RFC 9113, 4.2), which nghttp2 never exceeds, with its header and a
+  /// little to spare.
+  static let frameBytesMax = (16 << 10) + 64
 }

@@ -80,7 +80,7 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral {
   public mutating func replace(_ name: String, _ value: String) {
     let name = name.lowercased()
     var kept = HeaderList()
-    for field in fields where !fields.matches(field.name, name) {
+    for field in fields where !fields.matches(field.name, text: name) {
       kept.append(fields.text(field.name), fields.text(field.value))
     }
     kept.append(name, value)
@@ -91,6 +91,7 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
   /// Why this metadata must not be sent; nil if it may be.
   var violation: String? {
+    guard !isEmpty else { return nil }
     for field in fields {
       let name = fields.text(field.name)
       if Metadata.isReserved(name) { return "metadata name '\(name)' is reserved" }
