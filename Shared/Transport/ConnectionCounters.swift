@@ -27,9 +27,9 @@ public struct ConnectionCounters: Hashable, Sendable {
 
   public init() {}
 
-  mutating func streamBegan() {
+  mutating func streamBegan(at milliseconds: Int64) {
     streamsStarted &+= 1
-    lastStreamCreated = CoarseTime.milliseconds
+    lastStreamCreated = milliseconds
   }
 
   mutating func streamEnded(_ reason: StreamClosure) {
@@ -138,12 +138,12 @@ extension HTTP2Stream {
   /// To be called once per whole message, on the stream's event loop.
   public func countMessageSent() {
     home.counters.messagesSent &+= 1
-    home.counters.lastMessageSent = CoarseTime.milliseconds
+    home.counters.lastMessageSent = home.coarseTime
   }
 
   public func countMessageReceived() {
     home.counters.messagesReceived &+= 1
-    home.counters.lastMessageReceived = CoarseTime.milliseconds
+    home.counters.lastMessageReceived = home.coarseTime
   }
 
   /// When the latest stream of the connection was created: this one, while it is being accepted.

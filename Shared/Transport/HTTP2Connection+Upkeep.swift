@@ -127,7 +127,11 @@ extension HTTP2Connection {
   private func drainIfIdle(_ now: NIODeadline) {
     if openStreams > 0 || working > 0 || wasBusy {
       wasBusy = false
+      isResting = false
       upkeep?.idleSince = now
+    } else if !isResting {
+      isResting = true
+      rest()
     }
     guard let idle = configuration.idleTimeout, let since = upkeep?.idleSince, now - since >= idle else { return }
     drain()

@@ -26,6 +26,9 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   @exclusivity(unchecked) private var streams: ContiguousArray<HTTP2Stream?> = []
   @exclusivity(unchecked) var context: ChannelHandlerContext?
   @exclusivity(unchecked) private var isReading = false
+  /// The clocks when the input came that is being taken.
+  @exclusivity(unchecked) private var inputTime: Int64 = 0
+  @exclusivity(unchecked) private var arrived = ContinuousClock.Instant.now
   @exclusivity(unchecked) private var isFlushing = false
   @exclusivity(unchecked) private var isFlushScheduled = false
   /// Streams for which code runs, closed ones included.
@@ -37,6 +40,8 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   /// There were streams, or bytes, since time was last looked at.
   @exclusivity(unchecked) var wasBusy = false
   @exclusivity(unchecked) var hasRead = false
+  /// Time was looked at since the last streams, and nothing is kept for the next ones.
+  var isResting = false
 
   public let executor: LoopExecutor
   public private(set) var remote = ConnectionPeer(address: "")  // Without an address until the connection is up.
@@ -133,6 +138,8 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     hasRead = true
     watch?.hasRead()
     isReading = true
+    inputTime = CoarseTime.milliseconds
+    arrived = .now
     do {
       try engine.receive(input)
     } catch {
@@ -143,6 +150,10 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     }
     takeEvents(input)
   }
+
+  /// The clocks, read once for all calls of one input.
+  var coarseTime: Int64 { isReading ? inputTime : CoarseTime.milliseconds }
+  var inputInstant: ContinuousClock.Instant { isReading ? arrived : .now }
 
   public func channelReadComplete(context: ChannelHandlerContext) {
     acceptor?.readEnded()
@@ -331,7 +342,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     openStreams -= 1
     counters.streamEnded(reason)
     wasBusy = true
-    stream.connection = nil
+    stream.isConnected = false
     let handler = stream.handler
     stream.handler = nil
     handler?.closed(reason)
@@ -342,7 +353,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     while streams.count <= slot.number { streams.append(nil) }
     streams[slot.number] = stream
     openStreams += 1
-    counters.streamBegan()
+    counters.streamBegan(at: coarseTime)
     return stream
   }
 
@@ -442,5 +453,13 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
   func workEnded() {
     closeIfDrained()
+  }
+
+  /// Gives back the memory that was kept for the next streams; ten thousand idle connections would keep megabytes.
+  func rest() {
+    guard openStreams == 0 else { return }
+    streams = []
+    engine.rest()
+    acceptor?.rest()
   }
 }

@@ -6,8 +6,8 @@ public import NIOCore
 /// Belongs to its connection's event loop: every method must be called there. After the stream has closed, sending
 /// does nothing.
 public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connection's event loop only.
-  /// Nil once the stream has closed.
-  @exclusivity(unchecked) var connection: HTTP2Connection?
+  /// False once the stream has closed.
+  @exclusivity(unchecked) var isConnected = true
   @exclusivity(unchecked) var slot: StreamSlot
   @exclusivity(unchecked) var handler: (any StreamHandler)?
   /// The peer has sent its end.
@@ -27,7 +27,6 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   let home: HTTP2Connection
 
   init(connection: HTTP2Connection, slot: StreamSlot) {
-    self.connection = connection
     self.slot = slot
     home = connection
   }
@@ -37,7 +36,9 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   /// The peer's address, `host:port`.
   public var peer: String { home.peer }
   public var remote: ConnectionPeer { home.remote }
-  public var isOpen: Bool { connection != nil && !isReset }
+  /// When the input came that is being taken; now, if none is.
+  public var inputInstant: ContinuousClock.Instant { home.inputInstant }
+  public var isOpen: Bool { isConnected && !isReset }
 
   /// How late this end comes to what the peer has sent, because its event loop has fallen behind; zero if it has not.
   public var lag: Duration { home.lag }
@@ -47,51 +48,51 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
 
   /// Sends the head of a response; with `isEnd` it is the whole response.
   public func send(headers: HeaderList, isEnd: Bool = false) {
-    attempt { connection throws(HTTP2Failure) in try connection.engine.respond(slot, headers, isEnd: isEnd) }
+    attempt { engine throws(HTTP2Failure) in try engine.respond(slot, headers, isEnd: isEnd) }
     if isEnd { isSelfDone = true }
   }
 
   /// Sends a prepared head.
   public func send(headers: StaticHeaders, isEnd: Bool = false) {
-    attempt { connection throws(HTTP2Failure) in try connection.engine.respond(slot, headers, isEnd: isEnd) }
+    attempt { engine throws(HTTP2Failure) in try engine.respond(slot, headers, isEnd: isEnd) }
     if isEnd { isSelfDone = true }
   }
 
   /// Queues a piece of the body. A connection on which too much waits already loses the stream instead.
   public func send(_ bytes: [UInt8]) {
-    guard let connection, !isReset else { return }
-    guard connection.mayQueue(bytes.count) else { return reset(.enhanceYourCalm) }
-    connection.engine.send(slot, bytes)
-    connection.scheduleFlush()
+    guard isOpen else { return }
+    guard home.mayQueue(bytes.count) else { return reset(.enhanceYourCalm) }
+    home.engine.send(slot, bytes)
+    home.scheduleFlush()
   }
 
   /// Ends this side.
   public func finish() {
-    attempt { connection in connection.engine.finish(slot) }
+    attempt { engine in engine.finish(slot) }
     isSelfDone = true
   }
 
   public func finish(trailers: HeaderList) {
-    attempt { connection throws(HTTP2Failure) in try connection.engine.finish(slot, trailers: trailers) }
+    attempt { engine throws(HTTP2Failure) in try engine.finish(slot, trailers: trailers) }
     isSelfDone = true
   }
 
   public func finish(trailers: StaticHeaders) {
-    attempt { connection in connection.engine.finish(slot, trailers: trailers) }
+    attempt { engine in engine.finish(slot, trailers: trailers) }
     isSelfDone = true
   }
 
   /// Ends both sides at once, with RST_STREAM.
   public func reset(_ code: HTTP2ErrorCode) {
-    attempt { connection in
+    attempt { engine in
       isReset = true
-      connection.engine.reset(slot, code)
+      engine.reset(slot, code)
     }
   }
 
   /// Ends both sides, unless this one has sent all it has.
   public func resetUnlessSent(_ code: HTTP2ErrorCode) {
-    guard let connection, !connection.engine.hasSentEnd(slot) else { return }
+    guard isConnected, !home.engine.hasSentEnd(slot) else { return }
     reset(code)
   }
 
@@ -99,7 +100,7 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   /// gone out. To be called when it has been queued.
   public func stopPeer() {
     guard !isPeerDone else { return }
-    attempt { connection in connection.engine.stopPeer(slot) }
+    attempt { engine in engine.stopPeer(slot) }
   }
 
   /// Gives received bytes back to the peer's window.
@@ -107,9 +108,9 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
     guard count > 0 else { return }
     unreadBytes -= count
     let owed = lentBytes == 0 ? count : count - home.takeBack(from: self, count)
-    if let connection {
-      if owed > 0 { connection.engine.consume(slot, owed) }
-      if owed < count { connection.engine.consumeOnStream(slot, count - owed) }
+    if isConnected {
+      if owed > 0 { home.engine.consume(slot, owed) }
+      if owed < count { home.engine.consumeOnStream(slot, count - owed) }
     } else if owed > 0 {
       home.engine.consume(owed)  // The stream's own window is gone, the connection's is not.
     }
@@ -132,14 +133,14 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   }
 
   /// Runs on the open connection, and has it written soon. A block of headers that cannot be sent ends the stream.
-  private func attempt(_ action: (HTTP2Connection) throws(HTTP2Failure) -> Void) {
-    guard let connection, !isReset else { return }
+  private func attempt(_ action: (HTTP2Engine) throws(HTTP2Failure) -> Void) {
+    guard isOpen else { return }
     do {
-      try action(connection)
+      try action(home.engine)
     } catch {
       isReset = true
-      connection.engine.reset(slot, .internalError)
+      home.engine.reset(slot, .internalError)
     }
-    connection.scheduleFlush()
+    home.scheduleFlush()
   }
 }

@@ -52,8 +52,11 @@ public protocol StreamAcceptor: AnyObject {
   func accept(_ stream: HTTP2Stream) -> any StreamHandler
   /// What one batch of reads brought has been handed out.
   func readEnded()
+  /// The connection has been without streams for a while: what is only kept for the next ones may go.
+  func rest()
 }
 
 extension StreamAcceptor {
   public func readEnded() {}
+  public func rest() {}
 }

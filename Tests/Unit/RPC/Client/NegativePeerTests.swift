@@ -155,8 +155,8 @@ struct NegativePeerTests {
 
 extension HTTP2Stream {
   /// GOAWAY on the stream's connection.
-  func drainConnection() { connection?.drain() }
-  func pingConnection() { connection?.engine.ping(.keepalive) }
+  func drainConnection() { home.drain() }
+  func pingConnection() { home.engine.ping(.keepalive) }
 
   /// RST_STREAM once what was sent is out: nghttp2 drops what is queued when a stream is reset.
   func resetWhenSent(_ code: HTTP2ErrorCode) {
