@@ -15,9 +15,18 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// Release builds of what runs for every call do without run-time checks of exclusive access: what belongs to an event
+/// loop is touched there by one statement at a time, everything else is behind a `Mutex`. Debug builds, on which the
+/// tests run, keep the checks.
+let hot: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
+/// Also, an async function runs where its caller does unless it says otherwise. Without this each one asks for the
+/// task's executor when it begins and when it ends, only to find that it is there already.
+let hotAsync = hot + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+
 /// One library of the shared machinery, in `Shared/<name>`.
-func shared(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, path: "Shared/\(name)")
+func shared(_ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Shared/\(name)", swiftSettings: settings)
 }
 
 /// The four rooms of a service: pure rules, storage, RPCs, and the executable that wires them.
@@ -59,11 +68,11 @@ let libraries: [Target] = [
   .systemLibrary(name: "CArgon2", path: "Shared/CArgon2", pkgConfig: "libargon2"),
   .target(name: "CProtos", dependencies: ["CProtobufC"], path: "Shared/CProtos"),
   shared("Kernel", []),
-  shared("Messages", ["Kernel", "CProtos", "CProtobufC"]),
-  shared("HTTP2", ["CNghttp2", nioCore]),
-  shared("Transport", ["HTTP2", nioCore, nioPosix, nioTLS, nioSSL, x509]),
-  shared("RPC", ["Kernel", "Messages", "HTTP2", "Transport", "CZlib", nioCore, nioPosix, log]),
-  shared("Stubs", ["Kernel", "Messages", "RPC"]),
+  shared("Messages", ["Kernel", "CProtos", "CProtobufC"], hot),
+  shared("HTTP2", ["CNghttp2", nioCore], hot),
+  shared("Transport", ["HTTP2", nioCore, nioPosix, nioTLS, nioSSL, x509], hot),
+  shared("RPC", ["Kernel", "Messages", "HTTP2", "Transport", "CZlib", nioCore, nioPosix, log], hotAsync),
+  shared("Stubs", ["Kernel", "Messages", "RPC"], hotAsync),
   shared("Introspection", ["Kernel", "Messages", "Transport", "RPC", "Stubs"]),
   shared("Mongo", ["Kernel", "CMongoc", crypto, log]),
   shared("Reliability", ["Kernel", "Mongo", "Messages", "RPC", "Stubs", crypto, log]),
@@ -89,7 +98,7 @@ let tools: [Target] = [
     path: "Shared/Operator"),
   .executableTarget(
     name: "bench-echo", dependencies: ["Introspection", "Messages", "RPC", "Stubs", "Signals", argumentParser, log],
-    path: "Shared/BenchEcho"),
+    path: "Shared/BenchEcho", swiftSettings: hotAsync),
   .executableTarget(name: "bench-bson", dependencies: ["Kernel", "Mongo"], path: "Shared/BenchBSON"),
   .executableTarget(
     name: "bench-load", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchLoad"),

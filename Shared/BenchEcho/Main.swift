@@ -76,7 +76,7 @@ struct Echo: EchoHandlers, EchoInternalServiceHandlers {
   let work: Work
 
   func unary(_ request: BenchV1.Payload, _ context: CallContext) async throws -> BenchV1.Payload {
-    try await work.run()
+    if work.isNeeded { try await work.run() }
     return request
   }
 

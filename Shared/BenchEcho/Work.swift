@@ -26,6 +26,9 @@ final class Work: Sendable {
     state = Mutex(State(free: places == 0 ? .max : places))
   }
 
+  /// False if calls are answered at once.
+  var isNeeded: Bool { stay > .zero || spin > .zero }
+
   /// Returns when the work is done; throws when the call is cancelled meanwhile.
   func run() async throws {
     if spin > .zero {

@@ -1,17 +1,21 @@
-internal import Kernel
+public import Kernel
 public import Messages
 
 // Methods over messages: each decodes and validates what comes in, and encodes what goes out.
 
 extension BoundMethod {
-  /// A unary method.
-  public init<Request: Message, Response: Message>(
+  /// A unary method. Inlinable, so that it is compiled for the messages at hand and not for any.
+  @inlinable
+  public convenience init<Request: Message, Response: Message>(
     _ descriptor: MethodDescriptor,
     _ answer: @escaping @Sendable (_ request: Request, _ context: CallContext) async throws -> Response
   ) {
     self.init(
-      descriptor,
-      .unary { bytes, context in try await answer(try BoundMethod.decode(bytes), context).serialized() })
+      descriptor, .unary { bytes, context in try await answer(try BoundMethod.decode(bytes), context).serialized() },
+      framing: .unary { bytes, context in
+        let response = try await answer(try BoundMethod.decode(bytes), context)
+        return Framing.sealed(try response.serialized(behind: Framing.prefixBytes))
+      })
   }
 
   /// The same, where the type is known: `.unary(descriptor) { … }`.
@@ -65,7 +69,8 @@ extension BoundMethod {
       })
   }
 
-  private static func decode<Request: Message>(_ bytes: [UInt8]) throws -> Request {
+  @inlinable
+  static func decode<Request: Message>(_ bytes: [UInt8]) throws -> Request {
     let request: Request
     do throws(MessageFailure) {
       request = try Request(serialized: bytes)

@@ -21,17 +21,15 @@ struct CallChain: Sendable {
     }
   }
 
-  /// Runs the handler, with the scope and the deadline bound for everything that happens in the call.
+  /// Runs the handler, with the scope and the deadline bound for whatever may wait: interceptors and the handler.
   func run(_ context: CallContext, _ handler: (CallContext) async throws -> Void) async throws {
-    try await CallScope.$current.withValue(context) {
-      guard let deadline = context.deadline else { return try await step(0, context, handler) }
-      return try await Deadline.$current.withValue(deadline) { try await step(0, context, handler) }
-    }
+    try await step(0, context, isBound: false, handler)
   }
 
   /// Passes the filters and gates from `first` on to the next interceptor or the handler, and tells them of the end.
+  /// Calls inside are as few as can be: each async one costs as much as a filter.
   private func step(
-    _ first: Int, _ context: CallContext, _ handler: (CallContext) async throws -> Void
+    _ first: Int, _ context: CallContext, isBound: Bool, _ handler: (CallContext) async throws -> Void
   ) async throws {
     var context = context
     var admitted = first
@@ -44,7 +42,14 @@ struct CallChain: Sendable {
         }
         admitted += 1
       }
-      try await pass(admitted, context, handler)
+      if admitted < links.count || (!isBound && context.deadline != nil) {
+        try await pass(admitted, context, isBound: isBound, handler)
+      } else if isBound && !context.hasValues {
+        try await handler(context)
+      } else {
+        // The handler's own calls see what the interceptors found out, the caller above all.
+        try await CallScope.$current.withValue(context) { try await handler(context) }
+      }
     } catch {
       finish(first..<admitted, context, error)
       throw error
@@ -52,15 +57,20 @@ struct CallChain: Sendable {
     finish(first..<admitted, context, nil)
   }
 
+  /// Runs an interceptor, or the handler of a call with a deadline.
   private func pass(
-    _ index: Int, _ context: CallContext, _ handler: (CallContext) async throws -> Void
+    _ index: Int, _ context: CallContext, isBound: Bool, _ handler: (CallContext) async throws -> Void
   ) async throws {
-    if index < links.count, case .interceptor(let interceptor) = links[index] {
-      return try await interceptor.intercept(context) { try await step(index + 1, $0, handler) }
+    guard isBound else {
+      return try await CallScope.$current.withValue(context) {
+        guard let deadline = context.deadline else { return try await pass(index, context, isBound: true, handler) }
+        try await Deadline.$current.withValue(deadline) { try await pass(index, context, isBound: true, handler) }
+      }
     }
-    // The handler's own calls see what the interceptors found out, the caller above all.
-    guard context.hasValues else { return try await handler(context) }
-    try await CallScope.$current.withValue(context) { try await handler(context) }
+    guard index < links.count, case .interceptor(let interceptor) = links[index] else {
+      return try await handler(context)
+    }
+    try await interceptor.intercept(context) { try await step(index + 1, $0, isBound: true, handler) }
   }
 
   private func finish(_ passed: Range<Int>, _ context: CallContext, _ error: (any Error)?) {

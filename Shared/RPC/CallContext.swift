@@ -30,15 +30,19 @@ public struct CallContext: Sendable {
     requestID: String? = nil, lag: Duration = .zero
   ) {
     call = CallRecord(
-      method: method, metadata: metadata, remote: remote, deadline: deadline,
+      method: method, metadata: metadata, remote: remote, started: .now, deadline: deadline,
       requestID: requestID ?? RequestIdentity.accepted(metadata["x-request-id"]), lag: lag)
   }
 
-  /// The context of a call whose caller sent no `x-request-id`: the id is made when somebody asks for it.
-  init(unnamed method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline?, lag: Duration)
-  {
+  /// The context of a call that has come over a connection. Without an `x-request-id` in `metadata`, `isNamed` is false
+  /// and the id is made when somebody asks for it.
+  init(
+    _ method: MethodDescriptor, _ metadata: Metadata, remote: ConnectionPeer, started: ContinuousClock.Instant,
+    deadline: Deadline?, isNamed: Bool, lag: Duration
+  ) {
     call = CallRecord(
-      method: method, metadata: metadata, remote: remote, deadline: deadline, requestID: nil, lag: lag)
+      method: method, metadata: metadata, remote: remote, started: started, deadline: deadline,
+      requestID: isNamed ? RequestIdentity.accepted(metadata["x-request-id"]) : nil, lag: lag)
   }
 
   public var method: MethodDescriptor { call.method }
@@ -69,26 +73,26 @@ public struct CallContext: Sendable {
   /// compress says so before its first message, because the head names the encoding; single messages of a stream
   /// may then differ (`ResponseWriter.write`).
   public func compressResponses(_ on: Bool) {
-    call.state.withLock { $0.compressesResponses = on }
+    call.note { $0.compressesResponses = on }
   }
 
   /// What `compressResponses` was told; nil leaves it to the server's configuration.
-  public var compressesResponses: Bool? { call.state.withLock { $0.compressesResponses } }
+  public var compressesResponses: Bool? { call.notes?.compressesResponses }
 
   /// Whether the request's last message that was read came compressed.
-  public var isRequestCompressed: Bool { call.state.withLock { $0.isRequestCompressed } }
+  public var isRequestCompressed: Bool { call.notes?.isRequestCompressed ?? false }
 
   func noteRequest(isCompressed: Bool) {
-    call.state.withLock { $0.isRequestCompressed = isCompressed }
+    call.note { $0.isRequestCompressed = isCompressed }
   }
 
   /// Tells the call's log line who called. Said by whoever finds out, for those further out who could not know.
   public func note(caller: String) {
-    call.state.withLock { $0.notedCaller = caller }
+    call.note { $0.notedCaller = caller }
   }
 
   /// What `note(caller:)` was told.
-  public var notedCaller: String? { call.state.withLock { $0.notedCaller } }
+  public var notedCaller: String? { call.notes?.notedCaller }
 
   /// True once an interceptor has left something.
   var hasValues: Bool { !values.isEmpty }
@@ -136,15 +140,15 @@ public struct ResponseMetadata: Sendable {
   }
 
   public var collected: Metadata {
-    call.state.withLock { place == .headers ? $0.headers : $0.trailers }
+    (place == .headers ? call.notes?.headers : call.notes?.trailers) ?? Metadata()
   }
 
   private func change(_ edit: (inout Metadata) -> Void) {
-    let isLate = call.state.withLock { state in
+    let isLate = call.note { notes in
       switch place {
-      case .headers where state.areHeadersSent: return true
-      case .headers: edit(&state.headers)
-      case .trailers: edit(&state.trailers)
+      case .headers where call.isHeadTaken: return true
+      case .headers: edit(&notes.headers)
+      case .trailers: edit(&notes.trailers)
       }
       return false
     }
@@ -154,9 +158,9 @@ public struct ResponseMetadata: Sendable {
 
 /// The part of a call's context that all copies of it share.
 final class CallRecord: Sendable {
-  struct State {
+  /// What is found out or said while the call goes on.
+  struct Notes {
     var headers = Metadata()
-    var areHeadersSent = false
     var trailers = Metadata()
     var notedCaller: String?
     var requestID: String?
@@ -168,36 +172,52 @@ final class CallRecord: Sendable {
   let metadata: Metadata
   let remote: ConnectionPeer
   let deadline: Deadline?
-  let started = ContinuousClock.now
+  let started: ContinuousClock.Instant
   let lag: Duration
-  let state: Mutex<State>
+  /// Most calls need no notes. Whether there are any is known without the lock.
+  private let hasNotes: Atomic<Bool>
+  private let storedNotes: Mutex<Notes?>
+  private let headTaken = Atomic(false)
 
   init(
-    method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline?, requestID: String?,
-    lag: Duration
+    method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, started: ContinuousClock.Instant,
+    deadline: Deadline?, requestID: String?, lag: Duration
   ) {
+    self.started = started
     self.lag = lag
     self.method = method
     self.metadata = metadata
     self.remote = remote
     self.deadline = deadline
-    state = Mutex(State(requestID: requestID))
+    hasNotes = Atomic(requestID != nil)
+    storedNotes = Mutex(requestID.map { Notes(requestID: $0) })
+  }
+
+  /// Nil for a call about which nothing was noted.
+  var notes: Notes? { hasNotes.load(ordering: .acquiring) ? storedNotes.withLock { $0 } : nil }
+
+  func note<Result: Sendable>(_ edit: (inout Notes) -> Result) -> Result {
+    storedNotes.withLock { stored in
+      var notes = stored.take() ?? Notes()
+      defer {
+        stored = notes
+        hasNotes.store(true, ordering: .releasing)
+      }
+      return edit(&notes)
+    }
   }
 
   var requestID: String {
-    state.withLock { state in
-      if let id = state.requestID { return id }
+    note { notes in
+      if let id = notes.requestID { return id }
       let id = RequestIdentity.make()
-      state.requestID = id
+      notes.requestID = id
       return id
     }
   }
 
-  /// What the handler said about the head, which is about to be sent: no further headers are taken.
-  func takeHead() -> (headers: Metadata, compressesResponses: Bool?) {
-    state.withLock { state in
-      state.areHeadersSent = true
-      return (state.headers, state.compressesResponses)
-    }
-  }
+  /// The head is about to be sent: no further headers are taken.
+  func takeHead() { headTaken.store(true, ordering: .releasing) }
+
+  var isHeadTaken: Bool { headTaken.load(ordering: .acquiring) }
 }

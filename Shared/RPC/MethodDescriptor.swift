@@ -36,7 +36,9 @@ public struct MethodRules: Hashable, Sendable {
 }
 
 /// One method of a service, as its proto declares it. Made by generated code only: names are never typed twice.
-public struct MethodDescriptor: Hashable, Sendable {
+///
+/// A reference to what never changes, so that passing it on costs nothing.
+public final class MethodDescriptor: Hashable, Sendable {
   /// The full name of the service: `mobo.wallet.v1.WalletService`.
   public let service: String
   /// The method's own name: `Deposit`.
@@ -62,7 +64,9 @@ public struct MethodDescriptor: Hashable, Sendable {
 
   private static let ordinals = Atomic(0)
 
-  public static func == (left: MethodDescriptor, right: MethodDescriptor) -> Bool { left.path == right.path }
+  public static func == (left: MethodDescriptor, right: MethodDescriptor) -> Bool {
+    left === right || left.path == right.path
+  }
 
   public func hash(into hasher: inout Hasher) { hasher.combine(path) }
 }

@@ -14,10 +14,7 @@ public final class RPCServer: Sendable {
     services: [any ServiceBinding], logger: Logger
   ) {
     let core = ServerCore(
-      router: Router(services), chain: CallChain(interceptors),
-      messageBytesMax: configuration.messageBytesMax, sentMessageBytesMax: configuration.sentMessageBytesMax,
-      requestTimeMax: configuration.requestTimeMax, compressesResponses: configuration.compressesResponses,
-      logger: logger)
+      configuration, router: Router(services), chain: CallChain(interceptors), logger: logger)
     var connection = ConnectionConfiguration()
     connection.http2.concurrentStreamsMax = configuration.concurrentStreamsMax
     connection.http2.headerListBytesMax = configuration.headerListBytesMax

@@ -11,8 +11,9 @@ struct RequestHead {
   private(set) var timeout: Duration?
   private(set) var hasRequestID = false
   private(set) var method: BoundMethod?
-  /// For messages about an unknown method only; empty otherwise.
-  private(set) var path = ""
+
+  /// Of no request.
+  init() {}
 
   init(_ headers: HeaderList, _ router: Router) {
     for field in headers {
@@ -20,7 +21,6 @@ struct RequestHead {
       switch field.name.count {
       case 5 where headers.matches(field.name, ":path"):
         method = router.find(headers, field.value)
-        if method == nil { path = String(headers.text(field.value).prefix(RequestHead.shownPathMax)) }
       case 7 where headers.matches(field.name, ":method"):
         isPOST = headers.matches(field.value, "POST")
         if !isPOST { isHEAD = headers.matches(field.value, "HEAD") }
@@ -39,6 +39,11 @@ struct RequestHead {
       default: break
       }
     }
+  }
+
+  /// For messages about an unknown method.
+  static func shownPath(_ headers: HeaderList) -> String {
+    String((headers.first(":path") ?? "").prefix(shownPathMax))
   }
 
   /// `application/grpc`, alone or followed by `+format` or parameters. The only format here is protobuf.

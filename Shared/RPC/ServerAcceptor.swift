@@ -1,10 +1,11 @@
+internal import HTTP2
 internal import Kernel
 internal import Logging
 internal import NIOCore
 internal import Transport
 
-/// What all calls of a server share.
-struct ServerCore: Sendable {
+/// What all calls of a server share. A reference, because every call takes one.
+final class ServerCore: Sendable {
   let router: Router
   let chain: CallChain
   let messageBytesMax: Int
@@ -12,6 +13,16 @@ struct ServerCore: Sendable {
   let requestTimeMax: Duration
   let compressesResponses: Bool
   let logger: Logger
+
+  init(_ configuration: RPCServerConfiguration, router: Router, chain: CallChain, logger: Logger) {
+    self.router = router
+    self.chain = chain
+    messageBytesMax = configuration.messageBytesMax
+    sentMessageBytesMax = configuration.sentMessageBytesMax
+    requestTimeMax = configuration.requestTimeMax
+    compressesResponses = configuration.compressesResponses
+    self.logger = logger
+  }
 }
 
 /// Speaks gRPC on the connections of a server. One per connection.
@@ -21,6 +32,8 @@ final class ServerAcceptor: StreamAcceptor {
   @exclusivity(unchecked) var assemblyBytes = 0
   /// Calls of the current batch of reads whose request is not complete yet.
   @exclusivity(unchecked) private var incomplete: [ServerCall] = []
+  /// The latest head: the next is often the same, to the byte.
+  @exclusivity(unchecked) private var last = (headers: HeaderList(), head: RequestHead())
   /// What channelz tells of this loop's calls; nil where it tells nothing.
   let calls: LoopCallCounts?
   private let shown: ChannelzToken?
@@ -36,6 +49,14 @@ final class ServerAcceptor: StreamAcceptor {
     return ServerCall(stream: stream, acceptor: self)
   }
 
+  /// What a request's head says.
+  func head(_ headers: HeaderList) -> RequestHead {
+    if headers.isSame(as: last.headers) { return last.head }
+    let head = RequestHead(headers, core.router)
+    if headers.isSmall { last = (headers, head) }
+    return head
+  }
+
   /// Nearly every request is complete in the batch of reads that began it. Only for others is a timer worth its cost.
   func requestBegan(_ call: ServerCall) {
     incomplete.append(call)
@@ -43,6 +64,11 @@ final class ServerAcceptor: StreamAcceptor {
 
   func requestEnded(_ call: ServerCall) {
     if incomplete.last === call { incomplete.removeLast() }
+  }
+
+  func rest() {
+    incomplete = []
+    last = (HeaderList(), RequestHead())
   }
 
   func readEnded() {

@@ -14,15 +14,17 @@ extension ServerCall {
     let responses = ResponseWriter<[UInt8]>(
       { message, compressed in try await self.write(message, compressed) },
       sendHeaders: { try await self.sendHeaders() })
-    start { [self] in
-      do {
-        try await core.chain.run(context) { try await answer(requests, responses, $0) }
-        try finishStream(context)
-      } catch {
-        fail(error, context)
-      }
-      stream.workEnded()
-    }
+    beginWork()
+    began(
+      Task.immediate(executorPreference: stream.executor) {
+        do {
+          try await core.chain.run(context) { try await answer(requests, responses, $0) }
+          try finishStream(context)
+        } catch {
+          fail(error, context)
+        }
+        stream.workEnded()
+      })
   }
 
   /// Ends a stream whose handler has returned, although the peer may still be sending.
@@ -102,7 +104,7 @@ extension ServerCall {
     guard stream.eventLoop.inEventLoop else {
       return try await withTaskExecutorPreference(stream.executor) { try await self.write(message, compressed) }
     }
-    guard message.count <= core.sentMessageBytesMax else { throw tooLarge(message) }
+    guard message.count <= core.sentMessageBytesMax else { throw tooLarge(message.count) }
     while true {
       guard let flow, let context, phase == .running else { throw CancellationError() }
       try Task.checkCancellation()

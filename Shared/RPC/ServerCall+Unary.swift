@@ -22,27 +22,31 @@ extension ServerCall {
 
   typealias UnaryAnswer = @Sendable (_ message: [UInt8], _ context: CallContext) async throws -> [UInt8]
 
+  /// `answer` frames what it answers.
   func startUnary(_ answer: @escaping UnaryAnswer, _ context: CallContext, _ message: [UInt8]) {
-    start { [self] in
-      do {
-        var response: [UInt8] = []
-        try await core.chain.run(context) { response = try await answer(message, $0) }
-        succeed(response, context)
-      } catch {
-        fail(error, context)
-      }
-      stream.workEnded()
-    }
+    beginWork()
+    began(
+      Task.immediate(executorPreference: stream.executor) {
+        do {
+          var response: [UInt8] = []
+          try await core.chain.run(context) { response = try await answer(message, $0) }
+          succeed(response, context)
+        } catch {
+          fail(error, context)
+        }
+        stream.workEnded()
+      })
   }
 
-  private func succeed(_ response: [UInt8], _ context: CallContext) {
+  private func succeed(_ frame: [UInt8], _ context: CallContext) {
     guard phase == .running else { return }
-    guard response.count <= core.sentMessageBytesMax else { return fail(tooLarge(response), context) }
+    let count = frame.count - Framing.prefixBytes
+    guard count <= core.sentMessageBytesMax else { return fail(tooLarge(count), context) }
     let trailers = ending(context)
     do {
       try checkSendable(trailers, context)
       try sendHead(context)
-      stream.send(try frame(response, context))
+      stream.send(try compressed(frame, context))
       stream.countMessageSent()
       succeed(trailers)
     } catch {
@@ -51,9 +55,8 @@ extension ServerCall {
   }
 
   /// The failure of an answer above the limit.
-  func tooLarge(_ response: [UInt8]) -> RPCError {
-    RPCError(
-      .resourceExhausted, "an answer of \(response.count) bytes exceeds the limit of \(core.sentMessageBytesMax)")
+  func tooLarge(_ count: Int) -> RPCError {
+    RPCError(.resourceExhausted, "an answer of \(count) bytes exceeds the limit of \(core.sentMessageBytesMax)")
   }
 
   func checkSendable(_ trailers: Metadata, _ context: CallContext) throws {

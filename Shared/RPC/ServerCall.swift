@@ -51,31 +51,28 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   // MARK: The request
 
   func received(headers: HeaderList, isEnd: Bool) {
-    let head = RequestHead(headers, core.router)
+    let head = acceptor.head(headers)
     guard head.isPOST else {
       return refuse(plainly: WireHeaders.methodNotAllowed, hasBody: !head.isHEAD, isEnd: isEnd)
     }
     guard head.isGRPC else { return refuse(plainly: WireHeaders.unsupportedMediaType, hasBody: true, isEnd: isEnd) }
     guard let method = head.method else {
-      return refuse(RPCError(Failure(.unimplemented, "unknown method \(head.path)")))
+      return refuse(RPCError(Failure(.unimplemented, "unknown method \(RequestHead.shownPath(headers))")))
     }
     guard let encoding = head.encoding else {
       return refuse(RPCError(.unimplemented, "the message encoding is not supported"), accepted: true)
     }
     assembler.encoding = encoding
     guard head.isTimeoutWellFormed else { return refuse(RPCError(.internal, "grpc-timeout is malformed")) }
-    let deadline = head.timeout.map { Deadline.after($0) }
+    let started = stream.inputInstant
+    let deadline = head.timeout.map { Deadline(started.advanced(by: $0)) }
     if let timeout = head.timeout, timeout <= .zero { return refuse(ServerCall.deadlineExceeded) }
 
     self.method = method
     echoesRequestID = head.hasRequestID
-    let metadata = Metadata(received: headers)
-    let context =
-      head.hasRequestID
-      ? CallContext(
-        method: method.descriptor, metadata: metadata, remote: stream.remote, deadline: deadline, lag: stream.lag)
-      : CallContext(
-        unnamed: method.descriptor, metadata: metadata, remote: stream.remote, deadline: deadline, lag: stream.lag)
+    let context = CallContext(
+      method.descriptor, Metadata(received: headers), remote: stream.remote, started: started, deadline: deadline,
+      isNamed: head.hasRequestID, lag: stream.lag)
     self.context = context
     switch (method.handler, method.descriptor.kind) {
     case (.unary, _), (.streaming, .unary), (.streaming, .serverStreaming):
@@ -117,7 +114,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     self.message = nil
     noteCompression()
     hold(0)  // From here on the number of running handlers is the bound.
-    switch method.handler {
+    switch method.framing {
     case .unary(let answer): startUnary(answer, context, message)
     case .streaming(let answer): startStream(answer, context, StreamFlow(message: message))
     }
@@ -138,11 +135,15 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
 
   // MARK: The handler
 
-  /// Starts the handler, which runs up to its first suspension at once.
-  func start(_ run: sending @escaping @isolated(any) () async -> Void) {
+  /// From here on the handler's code runs. It is a task on the connection's loop, which starts at once and goes up to
+  /// its first suspension; what comes of it is told to `began(_:)`.
+  func beginWork() {
     phase = .running
     stream.workBegan()
-    let task = Task.immediate(executorPreference: stream.executor, operation: run)
+  }
+
+  /// Keeps the handler's task if it has not ended already.
+  func began(_ task: Task<Void, Never>) {
     guard phase == .running else { return }
     self.task = task
     if let deadline = context?.deadline, timer == nil { startTimer(deadline.remaining) }
@@ -221,13 +222,15 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   /// `compressed` is what was asked of the first message; nil leaves it to the call.
   func sendHead(_ context: CallContext, compressed: Bool? = nil) throws {
     guard !isHeadSent else { return }
-    let (headers, wish) = context.call.takeHead()
+    context.call.takeHead()
+    let notes = context.call.notes
+    let headers = notes?.headers ?? Metadata()
     if let violation = headers.violation {
       core.logger.error("unsendable headers", metadata: logMetadata(context, violation))
       throw RPCError(Failure(.internalError, RPCError.maskedMessage))
     }
     isHeadSent = true
-    if compressed == true || wish ?? core.compressesResponses { negotiateEncoding(context) }
+    if compressed == true || notes?.compressesResponses ?? core.compressesResponses { negotiateEncoding(context) }
     if headers.isEmpty, responseEncoding == .identity {
       return stream.send(headers: WireHeaders.responseHead)
     }
@@ -243,6 +246,12 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   private func negotiateEncoding(_ context: CallContext) {
     guard let accepted = context.metadata.fields.first("grpc-accept-encoding") else { return }
     responseEncoding = [MessageEncoding.gzip, .deflate].first { $0.isAccepted(by: accepted) } ?? .identity
+  }
+
+  /// A framed message with its bytes compressed, if that was asked for and makes it smaller.
+  func compressed(_ frame: [UInt8], _ context: CallContext) throws -> [UInt8] {
+    guard responseEncoding != .identity else { return frame }
+    return try self.frame(Array(frame.dropFirst(Framing.prefixBytes)), context)
   }
 
   /// A message as it travels: compressed, if that was asked for and makes it smaller.

@@ -1,9 +1,10 @@
 /// Work around every call of a server, whatever its kind, before a message is decoded: identity, limits, logs.
 ///
 /// The first interceptor of a server is the outermost. It sees no messages. `next` is called at most once and
-/// returns when the handler has; throwing without calling it refuses the call, throwing after it fails the call.
+/// returns when the handler has; throwing without calling it refuses the call, throwing after it fails the call. It is
+/// `@concurrent`, as any function is to modules that do not say otherwise.
 public protocol ServerInterceptor: Sendable {
-  func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws
+  func intercept(_ context: CallContext, next: @concurrent (CallContext) async throws -> Void) async throws
 }
 
 /// An interceptor that never waits. The runtime runs neighbouring filters in one step, which costs a fraction of
@@ -20,7 +21,7 @@ public protocol ServerFilter: ServerInterceptor {
 extension ServerFilter {
   public func finished(_ context: CallContext, _ error: (any Error)?) {}
 
-  public func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
+  public func intercept(_ context: CallContext, next: @concurrent (CallContext) async throws -> Void) async throws {
     var context = context
     try admit(&context)
     do {
@@ -46,7 +47,7 @@ public protocol ServerGate: ServerInterceptor {
 }
 
 extension ServerGate {
-  public func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
+  public func intercept(_ context: CallContext, next: @concurrent (CallContext) async throws -> Void) async throws {
     var context = context
     if try !tryAdmit(&context) { try await admit(&context) }
     do {

@@ -113,20 +113,36 @@ enum Timeout {
 }
 
 /// A message as it travels: one byte that says whether it is compressed, four of length, the bytes.
+@usableFromInline
 enum Framing {
-  static let prefixBytes = 5
+  @inlinable
+  static var prefixBytes: Int { 5 }
 
   /// `isCompressed` says what `message` is; it compresses nothing.
   static func frame(_ message: [UInt8], isCompressed: Bool = false) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: prefixBytes + message.count) { target, count in
-      let length = UInt32(truncatingIfNeeded: message.count)
-      target[0] = isCompressed ? 1 : 0
-      target[1] = UInt8(truncatingIfNeeded: length >> 24)
-      target[2] = UInt8(truncatingIfNeeded: length >> 16)
-      target[3] = UInt8(truncatingIfNeeded: length >> 8)
-      target[4] = UInt8(truncatingIfNeeded: length)
+      writePrefix(to: target, isCompressed: isCompressed, message.count)
       _ = target.extracting(prefixBytes...).update(fromContentsOf: message)
       count = prefixBytes + message.count
     }
+  }
+
+  /// Fills in the prefix for which there is room in front of a message that is not compressed.
+  @usableFromInline
+  static func sealed(_ roomAndMessage: consuming [UInt8]) -> [UInt8] {
+    var frame = consume roomAndMessage
+    frame.withUnsafeMutableBufferPointer {
+      writePrefix(to: $0, isCompressed: false, $0.count - prefixBytes)
+    }
+    return frame
+  }
+
+  private static func writePrefix(to target: UnsafeMutableBufferPointer<UInt8>, isCompressed: Bool, _ count: Int) {
+    let length = UInt32(truncatingIfNeeded: count)
+    target[0] = isCompressed ? 1 : 0
+    target[1] = UInt8(truncatingIfNeeded: length >> 24)
+    target[2] = UInt8(truncatingIfNeeded: length >> 16)
+    target[3] = UInt8(truncatingIfNeeded: length >> 8)
+    target[4] = UInt8(truncatingIfNeeded: length)
   }
 }

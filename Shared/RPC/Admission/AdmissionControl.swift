@@ -177,16 +177,22 @@ public final class AdmissionControl: ServerGate {
 
   /// Lets the regulator think and tells the groups what came of it: all of them if gates moved, else the one.
   private func publish(_ place: Int?, _ think: (inout AdmissionRegulator) -> Bool) {
-    let found = regulator.withLock { regulator -> [(AdmissionGroup, Int, ConcurrencyLimit)] in
+    let found = regulator.withLock { regulator in
       let hasMoved = think(&regulator)
       isCalibrating.store(regulator.calibration != nil, ordering: .relaxed)
-      return all.compactMap { group in
-        guard let other = group.place, hasMoved || other == place else { return nil }
-        return (group, regulator.gate(other), regulator.limits[other])
+      var found: [(AdmissionGroup, limit: Int, gate: Int, latency: Duration?, throughput: Double)] = []
+      for group in all {
+        guard let other = group.place, hasMoved || other == place else { continue }
+        found.append(
+          (
+            group, regulator.limits[other].limit, regulator.gate(other), regulator.limits[other].latency,
+            regulator.limits[other].throughput
+          ))
       }
+      return found
     }
-    for (group, gate, limit) in found {
-      group.learn(limit: gate, full: limit.limit, latency: limit.latency, throughput: limit.throughput)
+    for (group, limit, gate, latency, throughput) in found {
+      group.learn(limit: gate, full: limit, latency: latency, throughput: throughput)
     }
   }
 

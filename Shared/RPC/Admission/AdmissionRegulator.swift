@@ -32,8 +32,7 @@ struct AdmissionRegulator: Sendable {
   /// How many calls of a group may run now.
   func gate(_ group: Int) -> Int {
     let limit = limits[group].limit
-    guard let calibration, let gate = calibration.gates[group] else { return limit }
-    return min(gate, limit)
+    return calibration?.gates[group].map { min($0, limit) } ?? limit
   }
 
   /// Learns from a call that has ended; true if a gate may have moved.
@@ -84,14 +83,14 @@ struct AdmissionRegulator: Sendable {
   private func room(for lane: AdmissionLane, _ now: ContinuousClock.Instant) -> Double {
     var all = 0.0
     var same = 0.0
-    for (group, limit) in limits.enumerated() {
-      if lanes[group].share > lane.share, let at = limit.congestedAt,
+    for group in limits.indices {
+      if lanes[group].share > lane.share, let at = limits[group].congestedAt,
         at.duration(to: now) < AdmissionRegulator.congestionMemory
       {
         return 0
       }
-      all += limit.value
-      if lanes[group].share <= lane.share { same += limit.value }
+      all += limits[group].value
+      if lanes[group].share <= lane.share { same += limits[group].value }
     }
     let bound = Double(limitMax)
     return max(0, min(bound - all, bound * lane.share - same))

@@ -30,6 +30,6 @@ public protocol ClientInterceptor: Sendable {
   /// `next` makes the call with the head it is given, and returns what the call's code returned. Throws what that
   /// throws; an `RPCError` if the call itself failed.
   func intercept<R: Sendable>(
-    _ call: ClientCallHead, next: (ClientCallHead) async throws -> R
+    _ call: ClientCallHead, next: @concurrent (ClientCallHead) async throws -> R
   ) async throws -> R
 }

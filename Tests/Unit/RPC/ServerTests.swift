@@ -150,6 +150,22 @@ struct ServerTests {
     }
   }
 
+  // Goal: a head that is like the last one is not read again, and one that differs in a byte is. Method: heads of the
+  // same length, in pairs and with another in between.
+  @Test("calls whose heads are alike have each their own metadata and method")
+  func headsAlike() async throws {
+    try await Loopback.with(answer: { _, context in Array((context.metadata["x-mark"] ?? "").utf8) }) { loopback in
+      let client = try await RawClient.connect(port: loopback.port)
+      for mark in ["a", "a", "b", "a", "longer"] {
+        let answer = try await client.call(RawClient.headers([("x-mark", mark)]), body: Framing.frame([]))
+        #expect(answer.body == Framing.frame(Array(mark.utf8)))
+        let headers = RawClient.headers([("x-mark", mark)], path: "/test.v1.Probe/Calk")
+        #expect(try await client.call(headers, body: Framing.frame([])).grpcStatus == "12")
+      }
+      client.close()
+    }
+  }
+
   @Test("a refusal reaches a client that is still sending, which is then told to stop")
   func earlyRefusal() async throws {
     let answer = try await answer(RawClient.headers(path: "/test.v1.Probe/Other"), body: nil)
