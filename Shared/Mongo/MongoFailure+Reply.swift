@@ -23,6 +23,7 @@ extension CommandError {
   private static let validationCode: Int32 = 121
   private static let maxTimeExpiredCode: Int32 = 50
   private static let queryPlanKilledCode: Int32 = 175
+  private static let interruptedCode: Int32 = 11_601
 
   /// True for errors of sockets, of finding a server, and of the pool: the server has not judged the command.
   var isNetwork: Bool {
@@ -43,6 +44,8 @@ extension CommandError {
     }
     // An index was dropped under a running query, which takes another one when it is sent again.
     if code == Self.queryPlanKilledCode { return .transientTransaction("code \(code): \(message)") }
+    // Somebody has ended the session, and with it the transaction: whoever takes over from a writer does.
+    if code == Self.interruptedCode { return .transientTransaction("code \(code): \(message)") }
     if Self.notPrimaryCodes.contains(code) { return .notPrimary(message) }
     if Self.networkCodes.contains(code) { return .network(message) }
     if labels.contains(Self.transientTransaction) { return .transientTransaction("code \(code): \(message)") }

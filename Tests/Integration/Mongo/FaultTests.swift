@@ -14,6 +14,7 @@ struct FaultTests {
     static let writeConflict: Int64 = 112
     static let notWritablePrimary: Int64 = 10_107
     static let interruptedAtShutdown: Int64 = 11_600
+    static let interrupted: Int64 = 11_601
     static let maxTimeExpired: Int64 = 50
     static let noSuchTransaction: Int64 = 251
     static let unknownError: Int64 = 8
@@ -42,7 +43,8 @@ struct FaultTests {
     "a transaction survives two transient failures of a command",
     arguments: [
       FailPoint.Effect.error(code: Code.writeConflict), .error(code: Code.notWritablePrimary),
-      .error(code: Code.noSuchTransaction, labels: ["TransientTransactionError"]), .closeConnection,
+      .error(code: Code.noSuchTransaction, labels: ["TransientTransactionError"]), .error(code: Code.interrupted),
+      .closeConnection,
     ])
   func transientInTransaction(effect: FailPoint.Effect) async throws {
     try await TestMongo.withMongo("transient", migrations: [Self.things]) { mongo async throws in
