@@ -2,11 +2,14 @@
 
 import collections
 import functools
+import threading
+import time
 
 import grpc
 import pytest
 
-from mobo_deployment import seed_id
+from mobo_deployment import PASSWORD, Deployment, seed_id
+from mobo_protos import load
 from mobo_wallet import OPEN, Wallets, error_code, new_id, settlement
 from wallet_checker import Checker, answer_text
 
@@ -26,16 +29,19 @@ def clients(wallets):
     return [wallets.client(wallets.port(number % 2)) for number in range(10)]
 
 
-def all_at_once(starts):
+def all_at_once(starts, seconds=120):
     """Makes every call at the same time, and again with the same key while its outcome is open.
 
-    `starts` are functions that begin a call; returns an answer or a code for each, in order.
+    `starts` are functions that begin a call; returns an answer or a code for each, in order. Whoever is told to wait
+    before the next attempt does.
     """
     results = [None] * len(starts)
     todo = range(len(starts))
-    for _ in range(20):
+    deadline = time.monotonic() + seconds
+    while True:
         calls = [(number, starts[number]()) for number in todo]
         todo = []
+        pause = 0
         for number, call in calls:
             try:
                 results[number] = call.result()
@@ -43,9 +49,21 @@ def all_at_once(starts):
                 results[number] = error_code(error)
                 if error.code() in OPEN:
                     todo.append(number)
+                    pause = max(pause, retry_seconds(error))
         if not todo:
             return results
-    raise AssertionError(f"{len(todo)} calls had no definite answer: {collections.Counter(results[n] for n in todo)}")
+        left = collections.Counter(results[number] for number in todo)
+        assert time.monotonic() < deadline, f"no definite answer within {seconds} s: {left}"
+        threading.Event().wait(pause)
+
+
+def retry_seconds(error):
+    """How long the server asks to wait (google.rpc.RetryInfo); zero if it does not say."""
+    trailers = dict(error.trailing_metadata() or ())
+    status = load("google.rpc.status_pb2").Status.FromString(trailers.get("grpc-status-details-bin", b""))
+    retry = load("google.rpc.error_details_pb2").RetryInfo()
+    return next((retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 for one in status.details
+                 if one.Unpack(retry)), 0)
 
 
 def settlements_at_once(clients, fields):
@@ -110,3 +128,67 @@ def as_object_id(text):
     import bson
 
     return bson.ObjectId(text)
+
+class Payments:
+    """Brand B pays agency B out of its wallet, over identity and wallet only."""
+
+    def __init__(self, uri):
+        self.deployment = Deployment(uri).start("identity", "wallet")
+        identity = self.deployment.stub("identity")
+        service = load("mobo.identity.v1.identity_service_pb2")
+        self.tokens = {
+            name: identity.Login(service.LoginRequest(password=PASSWORD, **who)).tokens.access_token
+            for name, who in (("brand", {"mobile": "9000000023"}), ("root", {"username": "root"}))}
+        self.stubs = [self.deployment.stub("wallet") for _ in range(10)]
+        self.messages = load("mobo.wallet.v1.wallet_service_pb2")
+
+    def metadata(self, name):
+        return (("authorization", f"Bearer {self.tokens[name]}"),)
+
+    def wallet(self):
+        return self.stubs[0].GetWallet(self.messages.GetWalletRequest(), metadata=self.metadata("brand")).wallet
+
+    def deposit(self, paise, ref):
+        self.stubs[0].Deposit(
+            self.messages.DepositRequest(owner_user_id=seed_id("brandB"), amount_paise=paise, ref=ref),
+            metadata=self.metadata("root"))
+
+    def pay(self, number, paise, ref):
+        request = self.messages.PayAgencyRequest(
+            request_id=f"pay-{ref}", agency_id=seed_id("agencyB"), amount_paise=paise, ref=ref)
+        return self.stubs[number % len(self.stubs)].PayAgency.future(
+            request, metadata=self.metadata("brand"), timeout=30)
+
+
+@pytest.fixture(scope="module")
+def payments(mongodb_uri):
+    running = Payments(mongodb_uri)
+    try:
+        yield running
+    finally:
+        running.deployment.close()
+
+
+@pytest.mark.parametrize("callers", [10, 100, 1_000])
+def test_of_parallel_payments_to_an_agency_exactly_those_succeed_that_can_be_funded(payments, callers):
+    k = callers * 3 // 10
+    before = payments.wallet()
+    price = before.available_paise // k + 1
+    payments.deposit(k * price + price - 1 - before.available_paise, f"for {callers}")
+    results = all_at_once([
+        functools.partial(payments.pay, number, price, f"{callers}-{number}") for number in range(callers)])
+    assert counts(results) == {"OK": k, "INSUFFICIENT_FUNDS": callers - k}
+    after = payments.wallet()
+    assert (after.available_paise, after.version) == (price - 1, before.version + 1 + k)
+    rows = payments.deployment.database("wallet").transactions
+    assert rows.count_documents({"balanceAfterPaise": {"$lt": 0}}) == 0
+    assert list(Checker(payments.deployment.database("wallet"), []).wrong_balances()) == []
+
+
+def test_simultaneous_payments_under_one_reference_are_one(payments):
+    payments.deposit(100, "for twins")
+    results = all_at_once([functools.partial(payments.pay, number, 5, "twin") for number in range(20)])
+    assert len({answer_text(result) for result in results}) == 1
+    assert [result.replayed for result in results].count(False) == 1
+    mismatches = all_at_once([functools.partial(payments.pay, number, 6, "twin") for number in range(5)])
+    assert counts(mismatches) == {"IDEMPOTENCY_MISMATCH": 5}

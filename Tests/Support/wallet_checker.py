@@ -13,7 +13,8 @@ import grpc
 from mobo_wallet import OPEN, error_code, lock, new_id, settlement
 
 # What an honest wallet may refuse this load with.
-REFUSALS = {"INSUFFICIENT_FUNDS", "BALANCE_LIMIT_EXCEEDED", "HOLD_CLOSED", "HOLD_NOT_FOUND"}
+REFUSALS = {
+    "INSUFFICIENT_FUNDS", "INSUFFICIENT_FUNDS_FOR_REVERSAL", "BALANCE_LIMIT_EXCEEDED", "HOLD_CLOSED", "HOLD_NOT_FOUND"}
 
 
 @dataclasses.dataclass
@@ -22,15 +23,23 @@ class Request:
 
     method: str
     fields: dict
+    # Commission, margin and fee of the order.
+    parts: tuple
     answers: list = dataclasses.field(default_factory=list)  # a response, a code, or None for silence
 
     @property
     def posting(self):
         order = self.fields["order_id"]
-        if self.method == "SettleOrderFunds":
-            return f"order-settle:{order}:{self.fields['settlement_seq']}"
-        name = {"LockOrderFunds": "order-lock", "ReleaseOrderFunds": "order-release"}[self.method]
-        return f"{name}:{order}:{self.fields['hold_seq']}"
+        name = {
+            "LockOrderFunds": "order-lock", "ReleaseOrderFunds": "order-release", "SettleOrderFunds": "order-settle",
+            "UnsettleOrderFunds": "order-unsettle"}[self.method]
+        # One settlement, and one hold before it, is all that an order of this load has.
+        return f"{name}:{order}:1"
+
+    @property
+    def further_postings(self):
+        """What is posted together with it: a reversal locks the owner's debit again."""
+        return [f"order-lock:{self.fields['order_id']}:2"] if self.method == "UnsettleOrderFunds" else []
 
     @property
     def done(self):
@@ -91,7 +100,8 @@ class Load:
                 with self._changed:
                     self._answered += request.answers[-1] is not None
                     self._changed.notify_all()
-                if request.answers[-1] is None:
+                # Nothing else is done with an order while its last outcome is open, or after a refused settlement.
+                if not request.done and request.method != "LockOrderFunds" or request.answers[-1] is None:
                     break
 
     def _order(self, choices):
@@ -99,16 +109,17 @@ class Load:
         order = new_id()
         owner = choices.choice(self.OWNERS)
         most = 40 if owner == "brandA" else 400
-        parties = {
-            "owner": owner, "commission": choices.randint(0, most), "margin": choices.randint(0, most),
-            "fee": choices.randint(1, 5)}
+        parts = choices.randint(0, most), choices.randint(0, most), choices.randint(1, 5)
+        parties = {"owner": owner, **dict(zip(("commission", "margin", "fee"), parts))}
         held = choices.random() < 0.7
         if held:
-            yield Request("LockOrderFunds", lock(order, **parties))
+            yield Request("LockOrderFunds", lock(order, **parties), parts)
             if choices.random() < 0.3:
-                yield Request("ReleaseOrderFunds", {"order_id": order, "hold_seq": 1, "reason": "cancelled"})
+                yield Request("ReleaseOrderFunds", {"order_id": order, "hold_seq": 1, "reason": "cancelled"}, parts)
                 return
-        yield Request("SettleOrderFunds", settlement(order, hold_seq=1 if held else 0, **parties))
+        yield Request("SettleOrderFunds", settlement(order, hold_seq=1 if held else 0, **parties), parts)
+        if choices.random() < 0.4:
+            yield Request("UnsettleOrderFunds", {"order_id": order, "settlement_seq": 1, "new_hold_seq": 2}, parts)
 
 
 class Checker:
@@ -135,12 +146,14 @@ class Checker:
                 yield f"{request.posting} was refused ({request.refused}) and is there"
             if strange := set(request.refused) - REFUSALS:
                 yield f"{request.posting} was refused as {strange}"
+            if any((key in self.rows) != is_posted for key in request.further_postings):
+                yield f"{request.posting} is there in part"
             if len(set(map(answer_text, request.done))) > 1:
                 yield f"{request.posting} got several answers: {request.done}"
 
     def _postings(self, knows_all):
         """Whatever is there is whole, as it was asked for, and was asked for."""
-        asked = {request.posting: request for request in self.requests}
+        asked = {key: request for request in self.requests for key in (request.posting, *request.further_postings)}
         for key, rows in self.rows.items():
             if key.startswith("brand_deposit:"):
                 continue
@@ -152,30 +165,34 @@ class Checker:
                 if not knows_all:
                     continue
                 yield f"{key} is there, and nobody asked for it"
-            elif trouble := self._differs(asked[key], rows):
+            elif trouble := self._differs(key, asked[key], rows):
                 yield f"{key}: {trouble}"
 
-    def _differs(self, request, rows):
+    def _differs(self, key, request, rows):
+        """What the posting moves instead of what it should; the legs of an order follow from its parts alone."""
+        order = request.fields["order_id"]
+        commission, margin, fee = request.parts
+        debit = commission + margin + fee
+        paid = [part for part in request.parts if part]
+        promised = sorted(part for part in (commission, margin) if part)
+        was_held = f"order-lock:{order}:1" in self.rows
+        kind = key.partition(":")[0]
+        expected = {
+            "order-lock": ([("available", -debit), ("locked", debit)], promised),
+            "order-release": ([("available", debit), ("locked", -debit)], [-part for part in promised]),
+            "order-settle": (
+                [("locked" if was_held else "available", -debit)] + [("available", part) for part in paid],
+                [-part for part in promised] if was_held else []),
+            "order-unsettle": ([("available", debit)] + [("available", -part) for part in paid], []),
+        }[kind]
         moved = sorted((row["bucket"], signed(row)) for row in rows if not row["memo"])
         memo = sorted(signed(row) for row in rows if row["memo"])
-        lock_key = f"order-lock:{request.fields['order_id']}:1"
-        fields = request.fields
-        if request.method == "ReleaseOrderFunds":
-            held = [row for row in self.rows.get(lock_key, ())]
-            expected = sorted((row["bucket"], -signed(row)) for row in held if not row["memo"])
-            expected_memo = sorted(-signed(row) for row in held if row["memo"])
-        else:
-            c, m, f = (fields[f"{name}_paise"] for name in ("commission", "margin", "platform_fee"))
-            parts = [part for part in (c, m) if part]
-            if request.method == "LockOrderFunds":
-                expected, expected_memo = [("available", -(c + m + f)), ("locked", c + m + f)], sorted(parts)
-            else:
-                was_held = lock_key in self.rows
-                expected = sorted(
-                    [("locked" if was_held else "available", -(c + m + f))]
-                    + [("available", part) for part in (c, m, f) if part])
-                expected_memo = sorted(-part for part in parts) if was_held else []
-        return None if (moved, memo) == (expected, expected_memo) else f"{moved} {memo}, not {expected} {expected_memo}"
+        if (moved, memo) != (sorted(expected[0]), sorted(expected[1])):
+            return f"{moved} {memo}, not {expected}"
+        is_reversed = kind == "order-settle" and f"order-unsettle:{order}:1" in self.rows
+        if any((row["status"] == "reversed") != is_reversed for row in rows):
+            return f"the rows are {[row['status'] for row in rows]}"
+        return None
 
     def wrong_balances(self):
         """Balances are sums of rows, versions have no gap, and all money came from outside."""
@@ -192,8 +209,9 @@ class Checker:
         for wallet in self.wallets:
             for bucket in ("available", "locked", "pending"):
                 balance = wallet[f"{bucket}Paise"]
-                if balance != sums[wallet["_id"], bucket] or balance < 0:
-                    yield f"{bucket} of {wallet['ownerUserId']} is {balance}, its rows say {sums[wallet['_id'], bucket]}"
+                total = sums[wallet["_id"], bucket]
+                if balance != total or balance < 0:
+                    yield f"{bucket} of {wallet['ownerUserId']} is {balance}, its rows say {total}"
             inside += wallet["availablePaise"] + wallet["lockedPaise"]
             if versions[wallet["_id"]] != set(range(1, wallet["version"] + 1)):
                 yield f"the versions of {wallet['ownerUserId']} have gaps"
