@@ -106,9 +106,6 @@ final class AdmissionGroup: Sendable {
   /// How long a call takes now; zero if nothing is known.
   var expected: Duration { .nanoseconds(expectedLatency.load(ordering: .relaxed)) }
 
-  /// How long a call may have to wait.
-  private func patience(_ expected: Duration) -> Duration { Patience.of(expected, min: patienceMin) }
-
   /// From one call's turn to the next one's (Little's law); zero if nothing is known.
   private var pace: Duration { expected / max(fullLimit.load(ordering: .relaxed), 1) }
 
@@ -129,6 +126,8 @@ final class AdmissionGroup: Sendable {
   private func queue(_ waiter: Waiter, _ ticket: Ticket) {
     let now = ContinuousClock.now
     let (expected, pace) = (expected, pace)
+    let patience = Patience.of(
+      expected, remaining: waiter.deadline.map { now.duration(to: $0.instant) }, min: patienceMin)
     let (turn, resumptions, needsWatch) = waiting.withLock { state in
       var resumptions = advance(&state, expected, now)
       var turn: Turn?
@@ -139,7 +138,7 @@ final class AdmissionGroup: Sendable {
         turn = .admitted
       } else if let deadline = waiter.deadline, deadline.instant < now + state.queue.wait(pace: pace) + expected {
         turn = .refused(.deadlineTooShort)
-      } else if let number = state.queue.enter(waiter, pace: pace, patience: patience(expected), now: now) {
+      } else if let number = state.queue.enter(waiter, pace: pace, patience: patience, now: now) {
         ticket.number.store(number, ordering: .relaxed)
         needsWatch = !state.isWatched
         state.isWatched = true
@@ -179,9 +178,7 @@ final class AdmissionGroup: Sendable {
   private func advance(
     _ state: inout Waiting, _ expected: Duration, _ now: ContinuousClock.Instant
   ) -> Resumptions {
-    var resumptions: Resumptions = state.queue.expire(patience: patience(expected), now: now).map {
-      ($0, .refused(.waitedTooLong))
-    }
+    var resumptions: Resumptions = state.queue.expire(now: now).map { ($0, .refused(.waitedTooLong)) }
     while state.queue.count > 0, takePlace() {
       guard let waiter = state.queue.next() else {
         calls.wrappingSubtract(AdmissionGroup.one, ordering: .relaxed)
@@ -229,11 +226,11 @@ final class AdmissionGroup: Sendable {
   private func pauseOfWatch() -> Duration? {
     let now = ContinuousClock.now
     return waiting.withLock { state in
-      guard state.queue.count > 0 else {
+      guard let expiry = state.queue.nextExpiry else {
         state.isWatched = false
         return nil
       }
-      return max(patience(expected) * Patience.slack - state.queue.sojourn(now), AdmissionGroup.watchPauseMin)
+      return max(now.duration(to: expiry), AdmissionGroup.watchPauseMin)
     }
   }
 

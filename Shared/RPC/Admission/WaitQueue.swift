@@ -10,6 +10,8 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
   private struct Entry: Sendable {
     let number: UInt64
     let since: ContinuousClock.Instant
+    /// When it is sent away.
+    let until: ContinuousClock.Instant
     var waiter: Waiter?
   }
 
@@ -18,6 +20,9 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
   private var head = 0
   private var numbers: UInt64 = 0
   private(set) var count = 0
+
+  /// When the first is sent away; nil if nobody waits.
+  var nextExpiry: ContinuousClock.Instant? { entries[head...].first { $0.waiter != nil }?.until }
 
   /// How long the first has waited; zero if nobody waits.
   func sojourn(_ now: ContinuousClock.Instant) -> Duration {
@@ -30,13 +35,15 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
   /// Takes a call in, unless the queue is full or the call would wait for too long. Returns a number by which it can
   /// leave early.
   ///
-  /// - Parameter pace: zero if it is not known.
+  /// - Parameters:
+  ///   - pace: zero if it is not known.
+  ///   - patience: how long the call may have to wait.
   mutating func enter(
     _ waiter: Waiter, pace: Duration, patience: Duration, now: ContinuousClock.Instant
   ) -> UInt64? {
     guard count < Limits.waitingCallsMax, wait(pace: pace) <= patience else { return nil }
     numbers += 1
-    entries.append(Entry(number: numbers, since: now, waiter: waiter))
+    entries.append(Entry(number: numbers, since: now, until: now + patience * Patience.slack, waiter: waiter))
     count += 1
     return numbers
   }
@@ -67,11 +74,10 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
     return nil
   }
 
-  /// Those whose turn has not come in time.
-  mutating func expire(patience: Duration, now: ContinuousClock.Instant) -> [Waiter] {
-    let longest = patience * Patience.slack
+  /// Those whose turn has not come in time. Nobody is sent away before those in front: their turns come first.
+  mutating func expire(now: ContinuousClock.Instant) -> [Waiter] {
     var expired: [Waiter] = []
-    while count > 0, entries[head].waiter == nil || entries[head].since.duration(to: now) >= longest {
+    while count > 0, entries[head].waiter == nil || entries[head].until <= now {
       if let waiter = entries[head].waiter {
         expired.append(waiter)
         count -= 1
@@ -102,15 +108,24 @@ struct WaitQueue<Waiter: Sendable>: Sendable {
 enum Patience {
   /// Half a second more is borne by whoever waits for an answer; a refusal and another attempt take as long.
   static let min = Duration.milliseconds(500)
-  /// After that the caller's own deadline is near.
-  static let max = Duration.seconds(2)
+  /// For calls that take long themselves.
+  static let slowMax = Duration.seconds(2)
+  /// Whoever gives a call much time would rather wait for a part of it than be refused: for a tenth.
+  static let share = 10
+  /// More than this nobody wants to wait, whatever the deadline says.
+  static let max = Duration.seconds(5)
   /// The pace is an estimate, and a calibration holds calls up for a moment: whoever was taken in may wait for so many
   /// times longer before it is sent away.
   static let slack = 1.5
 
-  /// How long a call may have to wait that takes so long itself.
-  static func of(_ expected: Duration, min: Duration = Patience.min) -> Duration {
-    Swift.max(Swift.min(expected * 2, max), min)
+  /// How long a call may have to wait.
+  ///
+  /// - Parameters:
+  ///   - expected: how long it takes itself.
+  ///   - remaining: the time to its deadline; nil without one.
+  static func of(_ expected: Duration, remaining: Duration? = nil, min: Duration = Patience.min) -> Duration {
+    let own = Swift.max(Swift.min(expected * 2, slowMax), min)
+    return remaining.map { Swift.max(own, Swift.min($0 / share, max)) } ?? own
   }
 }
 

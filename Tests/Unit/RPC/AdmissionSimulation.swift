@@ -145,8 +145,7 @@ struct AdmissionSimulation {
   }
 
   private mutating func admitWaiting(_ group: Int, _ outcome: inout Outcome) {
-    let patience = Patience.of(regulator.limits[group].latency ?? .zero)
-    for _ in queues[group].expire(patience: patience, now: instant) { refuse(group, &outcome) }
+    for _ in queues[group].expire(now: instant) { refuse(group, &outcome) }
     while running[group] < regulator.gate(group), let since = queues[group].next() {
       admit(group, since: since, crowd: .max)
     }

@@ -13,9 +13,7 @@ private final class Line {
   }
   func leave(_ number: UInt64) -> Int? { queue.leave(number) }
   func next() -> Int? { queue.next() }
-  func expire(patience: Duration, now: ContinuousClock.Instant) -> [Int] {
-    queue.expire(patience: patience, now: now)
-  }
+  func expire(now: ContinuousClock.Instant) -> [Int] { queue.expire(now: now) }
 }
 
 @Suite("Calls wait for their turn")
@@ -75,12 +73,16 @@ struct WaitQueueTests {
 
   @Test("who was taken in and waits for half as long again is sent away")
   func expiry() {
-    let queue = line([(1, 0), (2, 50), (3, 200)])
-    #expect(queue.expire(patience: .milliseconds(100), now: at(149)) == [])
-    #expect(queue.expire(patience: .milliseconds(100), now: at(150)) == [1])
-    #expect(queue.expire(patience: .milliseconds(100), now: at(349)) == [2])
-    #expect(queue.queue.count == 1)
-    #expect(queue.next() == 3)
+    let queue = Line()
+    for (number, time, patience) in [(1, 0, 100), (2, 50, 200), (3, 60, 100), (4, 200, 100)] {
+      _ = queue.enter(number, patience: .milliseconds(patience), now: at(time))
+    }
+    #expect(queue.queue.nextExpiry == at(150))
+    #expect(queue.expire(now: at(149)) == [])
+    #expect(queue.expire(now: at(150)) == [1])
+    #expect(queue.expire(now: at(349)) == [], "the third is behind the second, whose turn comes first")
+    #expect(queue.expire(now: at(350)) == [2, 3, 4])
+    #expect(queue.queue.nextExpiry == nil)
   }
 
   @Test(
@@ -88,6 +90,13 @@ struct WaitQueueTests {
     arguments: [(0, 500), (20, 500), (250, 500), (400, 800), (1_000, 2_000), (9_000, 2_000)])
   func patience(expected: Int, patience: Int) {
     #expect(Patience.of(.milliseconds(expected)) == .milliseconds(patience))
+  }
+
+  @Test(
+    "who gives a call much time waits for a tenth of it",
+    arguments: [(1_000, 500), (5_000, 500), (5_010, 501), (30_000, 3_000), (50_000, 5_000), (600_000, 5_000)])
+  func patience(remaining: Int, patience: Int) {
+    #expect(Patience.of(.zero, remaining: .milliseconds(remaining)) == .milliseconds(patience))
   }
 
   @Test("who goes away is gone, once, and the others keep their order")
