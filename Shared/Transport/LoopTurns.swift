@@ -33,6 +33,6 @@ struct LoopTurns {
 
   /// Calls that are read in such a turn are noticeably late.
   static let long = Duration.milliseconds(50)
-  /// A loop that is behind for so long does not catch up by itself.
-  static let lasting = Duration.milliseconds(500)
+  /// A loop that is behind for so long does not catch up by itself, nor is it just the machine that is busy.
+  static let lasting = Duration.seconds(2)
 }

@@ -14,6 +14,8 @@ public struct AdmissionConfiguration: Hashable, Sendable {
   public var streamsMax: Int
   /// How long calls wait for their turn, however short they are.
   var patienceMin = Patience.min
+  /// Whether calls are refused that their event loop comes to late.
+  var heedsLag = true
 
   public init(limitMin: Int = 8, limitMax: Int = 4_000, streamsMax: Int = 4_000) {
     self.limitMin = limitMin
@@ -98,6 +100,7 @@ public final class AdmissionControl: ServerGate {
     }
     others = add("other", .background, isAdaptive: false)
     groups = table
+    heedsLag = configuration.heedsLag
     exempt = Set(methods.filter { AdmissionLane($0) == nil }.map(\.ordinal))
     self.all = all
     self.logger = logger
@@ -111,6 +114,7 @@ public final class AdmissionControl: ServerGate {
   }
 
   private let exempt: Set<Int>
+  private let heedsLag: Bool
 
   /// What every group is doing now.
   public var readings: [AdmissionReading] { all.map(\.reading) }
@@ -126,7 +130,7 @@ public final class AdmissionControl: ServerGate {
         throw refuse(group, .deadlineTooShort)
       }
     }
-    if context.lag > .zero, context.lag >= group.lane.lagAccepted { throw refuse(group, .loopBehind) }
+    if heedsLag, context.lag > .zero, context.lag >= group.lane.lagAccepted { throw refuse(group, .loopBehind) }
     guard let entry = group.enter() else { return false }
     if entry.weight > 0, group.place != nil {
       context[AdmittedKey.self] = .init(at: .now, weight: entry.weight, crowd: entry.crowd)

@@ -30,6 +30,7 @@ struct AdmissionTests {
   ) -> AdmissionControl {
     var configuration = AdmissionConfiguration(limitMin: limit, limitMax: limit, streamsMax: limit)
     configuration.patienceMin = patience
+    configuration.heedsLag = false  // The event loops of all tests that run beside this one.
     return AdmissionControl(services: services, configuration: configuration, logger: quiet)
   }
 

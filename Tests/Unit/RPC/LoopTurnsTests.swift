@@ -22,12 +22,12 @@ struct LoopTurnsTests {
 
   @Test("what is read late in a long turn is late, once long turns have followed each other for a while")
   func behind() {
-    var behind = turns([(0, 200), (200, 400), (400, 600)])
-    _ = behind.begin(at(600))
-    #expect(behind.lag(at(600)) == .zero)
-    #expect(behind.lag(at(750)) == .milliseconds(150))
-    behind.end(at(800))
-    #expect(behind.lag(at(900)) == .zero, "nothing is being read")
+    var behind = turns([(0, 700), (700, 1_400), (1_400, 2_100)])
+    _ = behind.begin(at(2_100))
+    #expect(behind.lag(at(2_100)) == .zero)
+    #expect(behind.lag(at(2_250)) == .milliseconds(150))
+    behind.end(at(2_300))
+    #expect(behind.lag(at(2_400)) == .zero, "nothing is being read")
   }
 
   @Test("one long turn is a hiccup, however long")
@@ -46,7 +46,7 @@ struct LoopTurnsTests {
   func recovery() {
     var turns = turns([(0, 300), (300, 600), (600, 640), (640, 900)])
     _ = turns.begin(at(900))
-    #expect(turns.lag(at(1_139)) == .zero)
-    #expect(turns.lag(at(1_140)) == .milliseconds(240))
+    #expect(turns.lag(at(2_639)) == .zero)
+    #expect(turns.lag(at(2_640)) == .milliseconds(1_740))
   }
 }
