@@ -17,6 +17,8 @@ struct WalletIndexTests {
     var document: BSONDocument = [
       "idempotencyKey": .string("posting \(number / 3)#\(number % 3)"), "walletId": Sample.id(number % 30),
       "status": .string(number % 20 == 0 ? "reversed" : "completed"), "type": .string(type),
+      // Three wallets in ten move locked money, and rarely.
+      "bucket": number % 30 > 26 && number % 4 == 0 ? "locked" : "available",
       "createdAt": Sample.time(number),
     ]
     // What does not apply to a row is absent.
@@ -55,7 +57,11 @@ struct WalletIndexTests {
   )
   .index(
     ["toUserId": 1, "createdAt": -1], where: ["type": "agency_receipt"], serves: "agency's receipts",
-    ["toUserId": Sample.id(10), "type": "agency_receipt"], sort: ["createdAt": -1])
+    ["toUserId": Sample.id(10), "type": "agency_receipt"], sort: ["createdAt": -1]
+  )
+  .index(
+    ["walletId": 1, "bucket": 1, "createdAt": -1], where: ["bucket": ["$in": ["locked", "pending"]]],
+    serves: "balances of the past", ["walletId": Sample.id(28), "bucket": "locked"], sort: ["createdAt": -1])
 
   private static let others: [IndexTable] = [
     IndexTable("wallets") { number in
@@ -91,7 +97,9 @@ struct WalletIndexTests {
         "beneficiaryUserId": Sample.id(number % 40), "walletId": Sample.id(number % 40),
         "status": .string(Sample.one(of: ["requested", "processing", "paid"], number)), "provider": "bank",
         "providerRef": .string("ref \(number)"), "requestKey": .string("request \(number)"),
-        "requestedAt": Sample.time(number), "deletedAt": .null,
+        "agencyCode": .string("AGY_\(number % 20)"),
+        "beneficiaryKind": .string(number % 3 == 0 ? "agency" : "mediator"), "requestedAt": Sample.time(number),
+        "deletedAt": .null,
       ]
     }
     .index(
@@ -112,6 +120,11 @@ struct WalletIndexTests {
     .index(["walletId": 1], serves: "before a wallet is closed", ["walletId": Sample.id(7)])
     .index(
       ["deletedAt": 1, "requestedAt": -1], serves: "privileged list", ["deletedAt": .null],
+      sort: ["requestedAt": -1]
+    )
+    .index(
+      ["agencyCode": 1, "beneficiaryKind": 1, "requestedAt": -1], where: ["agencyCode": ["$type": "string"]],
+      serves: "payouts of an agency's network", ["agencyCode": Sample.text("AGY_7"), "beneficiaryKind": "mediator"],
       sort: ["requestedAt": -1]),
   ]
 
