@@ -10,16 +10,21 @@ public struct AccessInterceptor: ServerInterceptor {
   private let principals: any PrincipalSource
   private let serviceKeys: ServiceKeys
   private let trustDomain: String?
+  private let replicas: String?
 
-  /// - Parameter trustDomain: of certificates that name services (`spiffe://<trust domain>/<service>`); nil believes
-  ///   none.
+  /// - Parameters:
+  ///   - trustDomain: of certificates that name services (`spiffe://<trust domain>/<service>`); nil believes none.
+  ///   - replicas: the service's own name, if its replicas hand calls on to each other: they are believed whom they
+  ///     hand on for. Nil believes nobody.
   public init(
-    verifier: TokenVerifier, principals: any PrincipalSource, serviceKeys: ServiceKeys, trustDomain: String? = nil
+    verifier: TokenVerifier, principals: any PrincipalSource, serviceKeys: ServiceKeys, trustDomain: String? = nil,
+    replicas: String? = nil
   ) {
     self.verifier = verifier
     self.principals = principals
     self.serviceKeys = serviceKeys
     self.trustDomain = trustDomain
+    self.replicas = replicas
   }
 
   public func intercept(_ context: CallContext, next: (CallContext) async throws -> Void) async throws {
@@ -62,9 +67,9 @@ public struct AccessInterceptor: ServerInterceptor {
   }
 
   private func service(_ context: CallContext) throws(Failure) -> Caller {
-    guard let name = callingService(context), context.method.rules.callers.contains(name) else {
-      throw Self.forbidden(context.method)
-    }
+    guard let peer = callingService(context) else { throw Self.forbidden(context.method) }
+    let name = peer == replicas ? HandedOnCall.caller(in: context.metadata) ?? peer : peer
+    guard context.method.rules.callers.contains(name) else { throw Self.forbidden(context.method) }
     guard let actor = ActorMetadata.parse(context.metadata, requestID: context.requestID) else {
       throw Failure(.forbidden, "the metadata \(ActorMetadata.actor) names nobody")
     }

@@ -14,6 +14,7 @@ final class ChannelRegistry: Sendable {
   private let channelz: Channelz?
   private let logger: Logger
   private let channels = Mutex<[ServiceName: RPCChannel]>([:])
+  private let replicas = Mutex<[String: RPCChannel]>([:])
 
   init(
     _ common: CommonSettings, _ serviceKeys: ServiceKeys, _ tls: TLSCredentials?, _ channelz: Channelz?,
@@ -34,6 +35,18 @@ final class ChannelRegistry: Sendable {
         target: common.targets[other] ?? "", configuration: configuration(of: other), interceptors: [credentials],
         logger: logger)
       channels[other] = channel
+      return channel
+    }
+  }
+
+  func channel(toReplica target: String) -> RPCChannel {
+    replicas.withLock { replicas in
+      if let channel = replicas[target] { return channel }
+      var configuration = configuration(of: common.service)
+      configuration.loadBalancing = .pickFirst
+      let channel = RPCChannel(
+        target: target, configuration: configuration, interceptors: [credentials], logger: logger)
+      replicas[target] = channel
       return channel
     }
   }
@@ -65,6 +78,10 @@ final class ChannelRegistry: Sendable {
       defer { channels = [:] }
       return Array(channels.values)
     }
-    for channel in open { await channel.close() }
+    let toReplicas = replicas.withLock { replicas in
+      defer { replicas = [:] }
+      return Array(replicas.values)
+    }
+    for channel in open + toReplicas { await channel.close() }
   }
 }

@@ -68,6 +68,8 @@ public struct ServiceAssembly: Sendable {
   /// Services without which the calls of this one cannot be answered: the health of its services follows theirs.
   /// Identity, which knows the people behind tokens, need not be named.
   public var needs: Set<ServiceName>
+  /// Whether replicas of this service hand calls on to each other (`HandedOnCall`), and believe each other for whom.
+  public var replicasHandOn: Bool
   /// Where principals come from, if not from identity's GetPrincipal: set by identity alone.
   public var principals: (any PrincipalSource)?
   /// Where signing keys come from, if not from identity's GetSigningKeys: set by identity alone.
@@ -81,6 +83,7 @@ public struct ServiceAssembly: Sendable {
 
   public init(
     services: [any ServiceBinding], needs: Set<ServiceName> = [], background: [BackgroundTask] = [],
+    replicasHandOn: Bool = false,
     principals: (any PrincipalSource)? = nil, signingKeys: (any SigningKeySource)? = nil,
     http: (any HTTPHandler)? = nil, admission: AdmissionControl? = nil,
     dependencies: (@Sendable () async -> [String: String])? = nil
@@ -88,6 +91,7 @@ public struct ServiceAssembly: Sendable {
     self.services = services
     self.needs = needs
     self.background = background
+    self.replicasHandOn = replicasHandOn
     self.principals = principals
     self.signingKeys = signingKeys
     self.http = http

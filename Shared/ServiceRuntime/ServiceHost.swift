@@ -21,6 +21,9 @@ public struct ServiceHost<Settings: ServiceSettings>: Sendable {
   /// The people behind tokens, asked of identity; not for identity itself.
   public let principals: any PrincipalSource
 
+  /// How other replicas of the service reach this one.
+  public let replica: ReplicaAddress
+
   let client: MongoClient?
   let relay: OutboxRelay?
   /// Of the work that one replica does; nil where there is none.
@@ -46,6 +49,11 @@ public struct ServiceHost<Settings: ServiceSettings>: Sendable {
   public func channel(to other: ServiceName) -> RPCChannel {
     channels.channel(to: other)
   }
+
+  /// The channel to one replica of this same service, with the same credentials.
+  public func channel(toReplica target: String) -> RPCChannel {
+    channels.channel(toReplica: target)
+  }
 }
 
 extension ServiceHost {
@@ -57,6 +65,7 @@ extension ServiceHost {
     self.clock = clock
     self.logger = logger
     client = database
+    replica = ReplicaAddress(configured.common)
     channelz = configured.common.grpcIntrospection ? Channelz() : nil
     let channels = ChannelRegistry(
       configured.common, configured.serviceKeys, configured.tls, channelz, logger)

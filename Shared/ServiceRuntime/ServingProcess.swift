@@ -152,6 +152,7 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
     }
     let adminAddress = try await admin.start()
     let rpcAddress = try await rpc.start()
+    host.replica.isReached(at: Self.text(rpcAddress))
     let httpAddress = try await http?.start()
     try Task.checkCancellation()
 
@@ -235,7 +236,8 @@ struct ServingProcess<Definition: ServiceDefinition>: Sendable {
       RequestTimeout(limit: configured.common.requestTimeout),
       AccessInterceptor(
         verifier: verifier ?? host.verifier, principals: assembly.principals ?? host.principals,
-        serviceKeys: configured.serviceKeys, trustDomain: configured.common.tls?.trustDomain),
+        serviceKeys: configured.serviceKeys, trustDomain: configured.common.tls?.trustDomain,
+        replicas: assembly.replicasHandOn ? configured.service.rawValue : nil),
     ]
   }
 

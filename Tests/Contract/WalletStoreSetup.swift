@@ -11,17 +11,21 @@ struct WalletStoreFixture: Sendable {
   let reader: any WalletStore
   let queue: PostingQueue
   let clock: ManualClock
+  let holder: String
 
   static let owner = UserID(unchecked: String(repeating: "a", count: 24))
   static let buyer = UserID(unchecked: String(repeating: "b", count: 24))
   static let mediator = UserID(unchecked: String(repeating: "c", count: 24))
   static let limits = WalletLimits()
 
-  init(_ ledger: any LedgerStore, _ reader: any WalletStore) {
+  init(_ ledger: any LedgerStore, _ reader: any WalletStore, holder: String = "first") {
     self.ledger = ledger
     self.reader = reader
+    self.holder = holder
     clock = ManualClock()
-    queue = PostingQueue(store: ledger, clock: clock, limits: Self.limits, pause: { _ in await Task.yield() })
+    queue = PostingQueue(
+      store: ledger, clock: clock, limits: Self.limits, holder: { holder },
+      pause: { _ in await Task.yield() })
   }
 
   static func order(_ number: Int) -> OrderID {
@@ -54,6 +58,14 @@ struct WalletStoreFixture: Sendable {
   static func deposit(_ paise: Int64, ref: String) throws -> Deposit {
     try Deposit(
       owner: owner, amount: Money(paise: paise), ref: ref, actor: .system, opening: .brand, limits: limits)
+  }
+
+  /// The lease, taken from the queue.
+  func term() async throws -> WriterTerm {
+    guard case .granted(let term) = try await ledger.claim(as: holder) else {
+      throw Failure(.internalError, "somebody else holds the lease")
+    }
+    return term
   }
 
   /// Wallets for all parties, with so much available to the owner.
@@ -96,7 +108,7 @@ extension StoreKind {
       try await work(WalletStoreFixture(books, books))
     case .mongo:
       try await TestMongo.withDatabase("wallet", migrations: WalletMigrations.all) { database in
-        let ledger = try await MongoLedgerStore.takeOver(database)
+        let ledger = try await MongoLedgerStore(database)
         try await work(WalletStoreFixture(ledger, MongoWalletStore(database)))
         await ledger.close()
       }

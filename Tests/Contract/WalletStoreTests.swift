@@ -15,12 +15,15 @@ struct WalletStoreTests {
     } catch { return (error as? Failure)?.code }
   }
 
-  private func batch(_ command: some LedgerCommand, on ledger: Ledger, at now: Timestamp) throws -> LedgerBatch {
+  private func batch(
+    _ command: some LedgerCommand, on ledger: Ledger, _ fixture: Fixture, under term: WriterTerm
+  ) throws -> LedgerBatch {
+    let now = fixture.clock.now()
     let context = DecisionContext(now: now, limits: Fixture.limits)
     guard case .change(let change, _) = try command.decide(on: ledger, context) else {
       throw Failure(.internalError, "the command changed nothing")
     }
-    return LedgerBatch([change], on: ledger, at: now)
+    return LedgerBatch([change], on: ledger, under: term, at: now)
   }
 
   @Test("approval and settlement leave the balances, rows and holds that they say", arguments: StoreKind.available)
@@ -45,10 +48,10 @@ struct WalletStoreTests {
     try await kind.withBooks { fixture in
       try await fixture.fund(100_000)
       let needs = try Fixture.lock(1).needs
-      let before = try await fixture.ledger.load(needs, at: fixture.clock.now())
-      let batch = try batch(try Fixture.lock(1), on: before, at: fixture.clock.now())
+      let before = try await fixture.ledger.read(needs, at: fixture.clock.now())
+      let batch = try batch(try Fixture.lock(1), on: before, fixture, under: try await fixture.term())
       #expect(try await fixture.ledger.commit(batch).isCommitted)
-      let after = try await fixture.ledger.load(needs, at: fixture.clock.now())
+      let after = try await fixture.ledger.read(needs, at: fixture.clock.now())
       #expect(after.batchesCommitted == before.batchesCommitted + 1)
       #expect(after.wallets.values.sorted { $0.id < $1.id } == batch.updatedWallets.map(\.wallet))
       #expect(Array(after.holds.values) == batch.newHolds)
@@ -117,10 +120,16 @@ struct WalletStoreTests {
       var needs = try Fixture.lock(1).needs
       needs.formUnion(try Fixture.lock(2).needs)
       let loaded = try await fixture.ledger.load(needs, at: fixture.clock.now())
-      let first = try batch(try Fixture.lock(1), on: loaded, at: fixture.clock.now())
-      let second = try batch(try Fixture.lock(2), on: loaded, at: fixture.clock.now())
+      let term = try await fixture.term()
+      let first = try batch(try Fixture.lock(1), on: loaded, fixture, under: term)
+      let twin = try batch(try Fixture.lock(2), on: loaded, fixture, under: term)
       #expect(try await fixture.ledger.commit(first).isCommitted)
-      guard case .lostRace = try await fixture.ledger.commit(second) else {
+      guard case .deposed = try await fixture.ledger.commit(twin) else {
+        Issue.record("two batches were committed under one number")
+        return
+      }
+      let late = try batch(try Fixture.lock(2), on: loaded, fixture, under: try await fixture.term())
+      guard case .lostRace = try await fixture.ledger.commit(late) else {
         Issue.record("two batches were committed on the same books")
         return
       }
@@ -136,7 +145,7 @@ struct WalletStoreTests {
       _ = try await fixture.queue.perform(try Fixture.deposit(7, ref: "A"))
       // Loaded without the posting, so that the decision does not see it.
       let blind = try await fixture.ledger.load(LedgerNeeds(owners: [Fixture.owner]), at: fixture.clock.now())
-      let again = try batch(try Fixture.deposit(7, ref: "A"), on: blind, at: fixture.clock.now())
+      let again = try batch(try Fixture.deposit(7, ref: "A"), on: blind, fixture, under: try await fixture.term())
       guard case .duplicate = try await fixture.ledger.commit(again) else {
         Issue.record("one key was posted twice")
         return
@@ -151,12 +160,13 @@ struct WalletStoreTests {
       try await fixture.fund(100_000)
       let needs = try Fixture.lock(1).needs
       let written = try batch(
-        try Fixture.lock(1), on: try await fixture.ledger.load(needs, at: fixture.clock.now()), at: fixture.clock.now())
+        try Fixture.lock(1), on: try await fixture.ledger.load(needs, at: fixture.clock.now()), fixture,
+        under: try await fixture.term())
       #expect(try await fixture.ledger.commit(written).isCommitted)
       #expect(try await fixture.ledger.settle(written).isCommitted)
 
       let loaded = try await fixture.ledger.load(try Fixture.lock(2).needs, at: fixture.clock.now())
-      let unwritten = try batch(try Fixture.lock(2), on: loaded, at: fixture.clock.now())
+      let unwritten = try batch(try Fixture.lock(2), on: loaded, fixture, under: try await fixture.term())
       #expect(try await !fixture.ledger.settle(unwritten).isCommitted)
       #expect(try await !fixture.ledger.commit(unwritten).isCommitted)
       #expect(try await fixture.books(orders: 3).holds.count == 1)

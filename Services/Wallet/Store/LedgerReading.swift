@@ -3,10 +3,6 @@ import Mongo
 import WalletDomain
 
 /// Reads everything that a batch looks at: a handful of queries, however many commands there are.
-///
-/// The books change with the number of batches and never without, so queries between two equal readings of it show the
-/// books of one moment. That matters to answers that write nothing, which no failing commit would catch: a posting of
-/// which the wallet is missing, or a hold without the money that it locks.
 struct LedgerReading {
   /// Loads before a snapshot is asked for, which always shows one moment but waits for a majority at its end.
   static let attemptsMax = 3
@@ -21,7 +17,11 @@ struct LedgerReading {
     self.connection = connection
   }
 
-  /// Nil when batches were committed during every attempt.
+  /// The books of one moment; nil when batches were committed during every attempt.
+  ///
+  /// The books change with the number of batches and never without, so queries between two equal readings of it belong
+  /// together. That matters to answers that no commit follows, which would fail: a posting of which the wallet is
+  /// missing, or a hold without the money that it locks.
   func settledLedger() throws -> Ledger? {
     var batches = try batchesCommitted()
     for _ in 1...Self.attemptsMax {
@@ -33,7 +33,7 @@ struct LedgerReading {
   }
 
   /// For a transaction, whose reads are of one moment anyway.
-  func ledger() throws -> Ledger {
+  func ledgerOfTransaction() throws -> Ledger {
     try ledger(after: try batchesCommitted())
   }
 
@@ -41,8 +41,8 @@ struct LedgerReading {
     try connection.findOne(Collections.writer, WriterDocument.key)?.int64("batch") ?? 0
   }
 
-  /// `batches` was read before: whatever is committed while the rest is read makes it old, and a commit fail.
-  private func ledger(after batches: Int64) throws -> Ledger {
+  /// `batches` was read before the rest.
+  func ledger(after batches: Int64 = 0) throws -> Ledger {
     let holds = try holds()
     let postings = try postings()
     let payouts = try payouts()

@@ -2,11 +2,21 @@ import Kernel
 import Mongo
 import WalletDomain
 
+/// What a batch writes, as documents: made before its turn comes.
+struct EncodedChanges: Sendable {
+  let rows: [BSONDocument]
+
+  init(_ changes: [LedgerChange]) {
+    rows = changes.flatMap(\.postings).flatMap(\.rows).map(TransactionDocument.document)
+  }
+}
+
 /// Writes one batch inside a transaction. Every write is conditional; the first that does not count loses them all.
 struct LedgerWriting {
   /// Never leaves the store.
   enum Lost: Error {
     case race
+    case lease
   }
 
   let batch: LedgerBatch
@@ -18,17 +28,22 @@ struct LedgerWriting {
   }
 
   func write() throws {
-    // First, so that of two processes with the same number one stops here.
-    let (filter, update) = WriterDocument.advance(batch, session: connection.sessionID)
-    guard try connection.updateOne(Collections.writer, filter, update).matched == 1 else { throw Lost.race }
+    // First, so that of two processes one stops here.
+    let (filter, update) = WriterDocument.advance(batch)
+    guard try connection.updateOne(Collections.writer, filter, pipeline: update).matched == 1 else { throw Lost.lease }
     try writeWallets()
     try writeHolds()
     try writePayouts()
-    try insert(Collections.transactions, batch.rows.map(TransactionDocument.document))
+    try insert(Collections.transactions, rows)
     try reverse()
     try insert(Collections.voidedPostings, batch.voided.map(VoidedPostingDocument.document))
     try storeRequests()
     try appendMessages()
+  }
+
+  private var rows: [BSONDocument] {
+    let encoded = batch.encoded.isEmpty ? [EncodedChanges(batch.changes)] : batch.encoded
+    return encoded.flatMap { ($0 as? EncodedChanges)?.rows ?? [] }
   }
 
   /// For a batch that may have been committed: it is there as a whole or not at all, so one of its documents answers.

@@ -9,35 +9,11 @@ public final class MongoLedgerStore: LedgerStore {
   private let lane: MongoLane
   private let wakeOutbox: @Sendable () -> Void
 
-  private init(_ database: MongoDatabase, _ lane: MongoLane, wakeOutbox: @escaping @Sendable () -> Void) {
+  /// Connects; the lease is taken by the posting queue.
+  public init(_ database: MongoDatabase, wakeOutbox: @escaping @Sendable () -> Void = {}) async throws {
     self.database = database
-    self.lane = lane
     self.wakeOutbox = wakeOutbox
-  }
-
-  /// Takes the books over from whoever wrote them before.
-  ///
-  /// A process that was killed in the middle of a transaction leaves it open at the server, which keeps its documents
-  /// for up to a minute; so its session, which is on record, is ended first. Should that process be alive after all,
-  /// it loses one batch and decides it again: no write counts unless the books are as it read them.
-  public static func takeOver(
-    _ database: MongoDatabase, wakeOutbox: @escaping @Sendable () -> Void = {}
-  ) async throws -> MongoLedgerStore {
-    let lane = try await database.lane()
-    do {
-      let session = lane.sessionID
-      try await database.run { connection in
-        let before = try connection.findOne(Collections.writer, WriterDocument.key)
-        if let old = try before?.optionalDocument("session") { try connection.killSessions([old]) }
-        _ = try connection.updateOne(
-          Collections.writer, WriterDocument.key,
-          ["$set": ["session": .document(session)], "$setOnInsert": ["batch": 0, "lastBatch": ""]], upsert: true)
-      }
-    } catch {
-      await lane.close()
-      throw error
-    }
-    return MongoLedgerStore(database, lane, wakeOutbox: wakeOutbox)
+    lane = try await database.lane()
   }
 
   /// Gives the lane back. Nothing may be committed afterwards.
@@ -45,17 +21,32 @@ public final class MongoLedgerStore: LedgerStore {
     await lane.close()
   }
 
+  // MARK: Reading
+
   public func load(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
+    try await database.run { try LedgerReading(needs, at: now, $0).ledger() }
+  }
+
+  public func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
     if let ledger = try await database.run({ try LedgerReading(needs, at: now, $0).settledLedger() }) { return ledger }
     // Reads only: running it again after a commit of unknown outcome is harmless.
-    return try await database.transaction(findsItself: true) { try LedgerReading(needs, at: now, $0).ledger() }
+    return try await database.transaction(findsItself: true) {
+      try LedgerReading(needs, at: now, $0).ledgerOfTransaction()
+    }
   }
+
+  // MARK: Writing
+
+  public func encode(_ changes: [LedgerChange]) -> any Sendable { EncodedChanges(changes) }
 
   public func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
     do {
       try await lane.transaction { try LedgerWriting(batch, $0).write() }
-    } catch LedgerWriting.Lost.race {
-      return .lostRace
+    } catch let lost as LedgerWriting.Lost {
+      switch lost {
+      case .race: return .lostRace
+      case .lease: return .deposed
+      }
     } catch let failure as MongoFailure {
       switch failure {
       case .duplicateKey: return .duplicate
@@ -77,14 +68,40 @@ public final class MongoLedgerStore: LedgerStore {
     let outcome: SettledOutcome = try await database.run { connection in
       try connection.killSessions([session])
       let (filter, update) = WriterDocument.cancel(batch)
-      if try connection.updateOne(Collections.writer, filter, update).matched == 1 { return .notCommitted }
-      let last = try connection.findOne(Collections.writer, WriterDocument.key)?.string("lastBatch")
+      if try connection.updateOne(Collections.writer, filter, pipeline: update).matched == 1 { return .notCommitted }
+      let writer = try connection.findOne(Collections.writer, WriterDocument.key)
+      let last = try writer?.string("lastBatch")
       if last == batch.id { return .committed }
       if last == WriterDocument.cancelled(batch) { return .notCommitted }
-      // Somebody has gone on since. The batch is all there or not at all.
-      return try LedgerWriting(batch, connection).isThere() ? .committed : .notCommitted
+      // Somebody has gone on since. The batch is all there or not at all, and no longer under way: under its token
+      // nothing can be committed any more.
+      return try LedgerWriting(batch, connection).isThere() ? .committed : .deposed
     }
     if case .committed = outcome, batch.hasMessages { wakeOutbox() }
     return outcome
+  }
+
+  // MARK: The lease
+
+  public func lease() async throws -> LeaseReading? {
+    try await database.run { try WriterLease($0).reading() }
+  }
+
+  /// A process that was killed in the middle of a transaction leaves it open at the server, which keeps its documents
+  /// for up to a minute; so its session, which is on record, is ended first. Should that process be alive after all,
+  /// it has slept through its lease, and what it had under way is lost with it.
+  public func claim(as holder: String) async throws -> LeaseClaim {
+    let session = lane.sessionID
+    return try await database.run { try WriterLease($0).claim(as: holder, session: session) }
+  }
+
+  public func renew(_ term: WriterTerm) async throws -> Bool {
+    let (filter, update) = WriterDocument.renewal(term)
+    return try await database.run { try $0.updateOne(Collections.writer, filter, pipeline: update).matched == 1 }
+  }
+
+  public func release(_ term: WriterTerm) async throws {
+    let (filter, update) = WriterDocument.release(term)
+    _ = try await database.run { try $0.updateOne(Collections.writer, filter, pipeline: update) }
   }
 }

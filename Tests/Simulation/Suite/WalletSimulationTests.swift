@@ -42,7 +42,7 @@ extension PlantedBug {
     case .forgetsRefusals: 6
     // As many commits as it takes until one is lost.
     case .losesCommits: 10
-    case .trustsMemory: 4
+    case .trustsMemory: 10
     }
   }
 }

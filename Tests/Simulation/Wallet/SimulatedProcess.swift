@@ -16,7 +16,11 @@ final class SimulatedProcess: Sendable {
   init(id: Int, books: any LedgerStore, clock: any WallClock, turnstile: Turnstile, outage: Outage) {
     self.id = id
     store = SimulatedStore(process: id, books: books, turnstile: turnstile, outage: outage)
-    queue = PostingQueue(store: store, clock: clock, limits: Cast.limits, pause: { _ in })
+    var bounds = QueueLimits()
+    // One call to the store at a time, so that a run can be repeated.
+    bounds.looksAhead = false
+    queue = PostingQueue(
+      store: store, clock: clock, limits: Cast.limits, bounds: bounds, holder: { "process \(id)" }, pause: { _ in })
   }
 }
 
@@ -78,6 +82,32 @@ final class SimulatedStore: LedgerStore {
   func settle(_ batch: LedgerBatch) async throws -> SettledOutcome {
     try await pass()
     return try await books.settle(batch)
+  }
+
+  func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger { try await load(needs, at: now) }
+
+  /// Always one that has just run out: whoever is asked to write takes it, and the other finds out when it writes.
+  func lease() async throws -> LeaseReading? {
+    try await pass()
+    return try await books.lease().map { LeaseReading(holder: $0.holder, token: $0.token, remaining: .zero) }
+  }
+
+  func claim(as holder: String) async throws -> LeaseClaim {
+    try await pass()
+    if let lease = try await books.lease(), lease.holder != holder {
+      try await books.release(WriterTerm(token: lease.token, batches: 0, until: .after(.zero)))
+    }
+    return try await books.claim(as: holder)
+  }
+
+  func renew(_ term: WriterTerm) async throws -> Bool {
+    try await pass()
+    return try await books.renew(term)
+  }
+
+  func release(_ term: WriterTerm) async throws {
+    try await pass()
+    try await books.release(term)
   }
 
   private func pass() async throws {

@@ -24,14 +24,28 @@ enum SimulatedRequest: Sendable {
     _ command: Command, to queue: PostingQueue, _ onArrival: @escaping @Sendable () -> Void,
     text: (Command.Answer) -> String
   ) async -> SimulatedAnswer {
-    do {
-      switch try await queue.perform(Announced(command, onArrival)) {
-      case .applied(let answer), .replayed(let answer): return .done(text(answer))
-      case .stored: return .refused(.internalError)
+    var attempts = 0
+    while true {
+      attempts += 1
+      do {
+        switch try await queue.perform(Announced(command, onArrival)) {
+        case .applied(let answer), .replayed(let answer): return .done(text(answer))
+        case .stored: return .refused(.internalError)
+        }
+      } catch is NotTheWriter where attempts < 3 {
+        // As the process does: the lease may be had again.
+        continue
+      } catch {
+        return Self.answer(error)
       }
-    } catch is SimulatedProcess.Death {
-      return .unknown(nil)
-    } catch {
+    }
+  }
+
+  private static func answer(_ error: any Error) -> SimulatedAnswer {
+    switch error {
+    case is SimulatedProcess.Death: return .unknown(nil)
+    case is NotTheWriter: return .unknown(.serviceUnavailable)
+    default:
       guard let code = (error as? Failure)?.code else { return .refused(.internalError) }
       switch code.kind {
       case .unavailable, .aborted, .deadlineExceeded: return .unknown(code)

@@ -20,10 +20,15 @@ public final class InMemoryLedger: Sendable {
     case duplicate
     /// Written, but the reply is lost, and finding out fails as well.
     case unknownForGood
+    /// Another process takes the lease first, and gives it back at once.
+    case deposed
   }
 
   struct State: Sendable {
     var batchesCommitted: Int64 = 0
+    var token: Int64 = 0
+    /// Nil once it has run out or was given back.
+    var holder: String?
     var lastBatch = ""
     var wallets: [UserID: Wallet] = [:]
     var holds: [HoldNumber: Hold] = [:]
@@ -76,11 +81,49 @@ public final class InMemoryLedger: Sendable {
     }
   }
 
+  /// What the holder of the lease finds out only when it writes: its time is over.
+  public func expireLease() {
+    state.withLock { $0.holder = nil }
+  }
+
   /// Commits that were asked for, successful or not.
   public var commits: Int { state.withLock { $0.commits } }
 }
 
 extension InMemoryLedger: LedgerStore {
+  public func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
+    try await load(needs, at: now)
+  }
+
+  public func lease() async throws -> LeaseReading? {
+    state.withLock { state in
+      state.token == 0
+        ? nil
+        : LeaseReading(
+          holder: state.holder ?? "", token: state.token, remaining: state.holder == nil ? .zero : WriterTerm.lease)
+    }
+  }
+
+  public func claim(as holder: String) async throws -> LeaseClaim {
+    state.withLock { state in
+      if let other = state.holder, other != holder {
+        return .held(LeaseReading(holder: other, token: state.token, remaining: WriterTerm.lease))
+      }
+      state.holder = holder
+      state.token += 1
+      return .granted(
+        WriterTerm(token: state.token, batches: state.batchesCommitted, until: .after(WriterTerm.lease)))
+    }
+  }
+
+  public func renew(_ term: WriterTerm) async throws -> Bool {
+    state.withLock { $0.token == term.token }
+  }
+
+  public func release(_ term: WriterTerm) async throws {
+    state.withLock { if $0.token == term.token { $0.holder = nil } }
+  }
+
   public func load(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
     state.withLock { state in
       let holds = state.holds.values.filter { needs.orders.contains($0.number.order) }
@@ -118,6 +161,10 @@ extension InMemoryLedger: LedgerStore {
       case .failBefore: throw Failure(.databaseUnavailable, "the database is away")
       case .unknownBeforeWriting: return .unknown
       case .loseRace: return .lostRace
+      case .deposed:
+        state.token += 1
+        state.holder = nil
+        return .deposed
       case .duplicate: return .duplicate
       case nil, .unknownAfterWriting, .unknownForGood: break
       }
@@ -135,6 +182,7 @@ extension InMemoryLedger: LedgerStore {
         throw Failure(.databaseUnavailable, "the database is away")
       }
       if state.lastBatch == batch.id { return .committed }
+      guard state.token == batch.token else { return .deposed }
       if state.batchesCommitted == batch.number - 1 { state.batchesCommitted = batch.number }
       return .notCommitted
     }
@@ -142,7 +190,8 @@ extension InMemoryLedger: LedgerStore {
 
   /// All conditions first, then all writes.
   private static func write(_ batch: LedgerBatch, to state: inout State) -> CommitOutcome {
-    guard state.batchesCommitted == batch.number - 1,
+    guard state.token == batch.token, state.batchesCommitted == batch.number - 1 else { return .deposed }
+    guard
       batch.updatedWallets.allSatisfy({
         state.wallets[$0.wallet.owner]?.version == $0.versionBefore
           && state.wallets[$0.wallet.owner]?.id == $0.wallet.id

@@ -121,8 +121,13 @@ actor GatedStore: LedgerStore {
     return try await books.load(needs, at: now)
   }
 
+  func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger { try await load(needs, at: now) }
   func commit(_ batch: LedgerBatch) async throws -> CommitOutcome { try await books.commit(batch) }
   func settle(_ batch: LedgerBatch) async throws -> SettledOutcome { try await books.settle(batch) }
+  func lease() async throws -> LeaseReading? { try await books.lease() }
+  func claim(as holder: String) async throws -> LeaseClaim { try await books.claim(as: holder) }
+  func renew(_ term: WriterTerm) async throws -> Bool { try await books.renew(term) }
+  func release(_ term: WriterTerm) async throws { try await books.release(term) }
 }
 
 extension ID {

@@ -4,7 +4,7 @@ import Kernel
 ///
 /// Whatever is not in it does not exist, so it must have been loaded for everything in the commands' `needs`.
 public struct Ledger: Sendable {
-  /// How many batches had been committed when this was read. A batch is committed only if it still is so.
+  /// How many batches had been committed when this was read.
   public let batchesCommitted: Int64
   public private(set) var wallets: [UserID: Wallet]
   public private(set) var holds: [HoldNumber: Hold]
@@ -16,6 +16,9 @@ public struct Ledger: Sendable {
   private var settlements: [SettlementNumber: PostingKey] = [:]
   private var payoutsByRequest: [String: PayoutID] = [:]
   private var payoutsByReference: [ProviderRef: PayoutID] = [:]
+  /// What own changes have closed and reversed, as long as the store may still show it otherwise.
+  private var closed: Set<WalletID> = []
+  private var reversed: Set<PostingKey> = []
 
   public init(
     batchesCommitted: Int64, wallets: [Wallet] = [], holds: [Hold] = [], postings: [KnownPosting] = [],
@@ -81,14 +84,38 @@ public struct Ledger: Sendable {
     if let reference = payout.reference { payoutsByReference[reference] = payout.deletedAt == nil ? payout.id : nil }
   }
 
+  /// Adds what was read of the books, except where this ledger knows better: its own changes may not be committed yet.
+  mutating func learn(_ loaded: Ledger) {
+    for wallet in loaded.wallets.values { learn(wallet) }
+    holds.merge(loaded.holds) { own, _ in own }
+    for posting in loaded.postings.values where postings[posting.key] == nil {
+      postings[posting.key] = reversed.contains(posting.key) ? posting.reversed() : posting
+      note(posting)
+    }
+    voided.merge(loaded.voided) { own, _ in own }
+    requests.merge(loaded.requests) { own, _ in own }
+    for payout in loaded.payouts.values where payouts[payout.id] == nil { note(payout) }
+  }
+
+  /// The same for one wallet.
+  mutating func learn(_ wallet: Wallet) {
+    if wallets[wallet.owner] == nil, !closed.contains(wallet.id) { wallets[wallet.owner] = wallet }
+  }
+
   mutating func apply(_ change: LedgerChange) {
-    for wallet in change.wallets { wallets[wallet.owner] = wallet.closedAt == nil ? wallet : nil }
+    for wallet in change.wallets {
+      wallets[wallet.owner] = wallet.closedAt == nil ? wallet : nil
+      if wallet.closedAt != nil { closed.insert(wallet.id) }
+    }
     for hold in change.holds { holds[hold.number] = hold }
     for posting in change.postings {
       postings[posting.key] = posting
       note(posting)
     }
-    for key in change.reversed { postings[key] = postings[key]?.reversed() }
+    for key in change.reversed {
+      postings[key] = postings[key]?.reversed()
+      reversed.insert(key)
+    }
     for payout in change.payouts { note(payout) }
     for refusal in change.voided { voided[refusal.key] = refusal }
     for request in change.requests { requests[request.key] = request }
@@ -167,6 +194,8 @@ public struct LedgerNeeds: Hashable, Sendable {
     self.references = references
     self.openPayoutsOf = openPayoutsOf
   }
+
+  public var isEmpty: Bool { self == LedgerNeeds() }
 
   public mutating func formUnion(_ other: LedgerNeeds) {
     owners.formUnion(other.owners)

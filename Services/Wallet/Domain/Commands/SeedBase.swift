@@ -14,18 +14,36 @@ public enum SeedBase {
   ]
   private static let depositRef = "SEED-1"
 
-  /// `id` gives the fixed id of a key.
+  /// `id` gives the fixed id of a key. Where everything is there already nothing is written, so that a replica can
+  /// start beside one that holds the lease.
   public static func apply(
     to queue: PostingQueue, _ limits: WalletLimits, id: (_ key: String) -> String
   ) async throws {
-    _ = try await queue.perform(try EnsureWallet(owner: .platform, kind: .platform, actor: .system))
+    try await ensure(try EnsureWallet(owner: .platform, kind: .platform, actor: .system), in: queue)
     for (key, kind) in owners {
-      _ = try await queue.perform(try EnsureWallet(owner: UserID(unchecked: id(key)), kind: kind, actor: .system))
+      try await ensure(try EnsureWallet(owner: UserID(unchecked: id(key)), kind: kind, actor: .system), in: queue)
     }
     for (key, amount) in deposits {
-      _ = try await queue.perform(
-        try Deposit(
-          owner: UserID(unchecked: id(key)), amount: amount, ref: depositRef, actor: .system, limits: limits))
+      let owner = UserID(unchecked: id(key))
+      try await ensure(
+        try Deposit(owner: owner, amount: amount, ref: depositRef, actor: .system, limits: limits), in: queue)
     }
   }
+
+  /// While another process holds the lease, it may be seeding as well, or have died a moment ago: both pass.
+  private static func ensure(_ command: some LedgerCommand, in queue: PostingQueue) async throws {
+    for _ in 1..<patience {
+      if try await queue.replay(of: command) != nil { return }
+      do {
+        _ = try await queue.perform(command)
+        return
+      } catch is NotTheWriter {
+        try await Task.sleep(for: .milliseconds(250), clock: .continuous)
+      }
+    }
+    _ = try await queue.perform(command)
+  }
+
+  /// Attempts, a quarter of a second apart: three leases.
+  private static let patience = 36
 }

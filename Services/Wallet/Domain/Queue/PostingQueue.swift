@@ -1,168 +1,138 @@
-import Kernel
+public import Kernel
 
 /// The one door to the books: every command of this process passes through here, in order.
 ///
-/// While one batch is being committed, callers collect; the next batch takes them all. A round loads what its commands
-/// look at, decides them one after the other, each on the books that its predecessors leave, and writes the changes in
-/// one transaction. Nobody is answered before that transaction is committed, not even with a refusal or a replay:
-/// either may rest on a predecessor of the same batch.
-public actor PostingQueue {
+/// While one batch is being committed, callers collect, and the next batch takes them all: its commands are decided one
+/// after the other, each on the books that its predecessors leave, and written in one transaction. Nobody is answered
+/// before that transaction is committed, not even with a refusal or a replay: either may rest on a predecessor, and
+/// only a commit shows that the lease was still held.
+public final class PostingQueue: Sendable {
   private let store: any LedgerStore
   private let clock: any WallClock
-  private let limits: WalletLimits
   private let bounds: QueueLimits
-  private let pause: @Sendable (Duration) async -> Void
+  private let holder: @Sendable () -> String
+  private let line: WaitingLine
+  private let watch = WriterWatch()
+  private let writer: BatchWriter
 
-  private var waiting: [QueueEntry] = []
-  private var isWorking = false
-  private var lastID: UInt64 = 0
-
-  /// `pause` waits between attempts at a batch; tests pass one that does not.
+  /// - Parameters:
+  ///   - holder: what other processes call to reach this one (ADVERTISED_TARGET).
+  ///   - pause: waits between attempts at a batch; tests pass one that does not.
   public init(
     store: any LedgerStore, clock: any WallClock, limits: WalletLimits, bounds: QueueLimits = QueueLimits(),
+    holder: @escaping @Sendable () -> String = { "local" },
     pause: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
   ) {
     self.store = store
     self.clock = clock
-    self.limits = limits
     self.bounds = bounds
-    self.pause = pause
+    self.holder = holder
+    line = WaitingLine(waitingMax: bounds.waitingMax)
+    writer = BatchWriter(
+      store: store, clock: clock, limits: limits, bounds: bounds, holder: holder, pause: pause, line: line,
+      watch: watch)
   }
 
   /// Applies the command once, however often it is sent.
   ///
-  /// Throws the command's refusal, `WALLET_CONFLICT` when other writers won every attempt, `SERVICE_UNAVAILABLE` when
-  /// the queue is full or the outcome is unknown, `DEADLINE_EXCEEDED` when the task's deadline passed before the
-  /// command's turn came, and whatever the store throws. A cancelled caller's command is dropped if its turn has not
-  /// come; otherwise the caller waits for the outcome.
+  /// Throws the command's refusal, `NotTheWriter` when another process holds the lease, `WALLET_CONFLICT` when other
+  /// writers won every attempt, `SERVICE_UNAVAILABLE` when the queue is full or the outcome is unknown,
+  /// `DEADLINE_EXCEEDED` when the task's deadline passed before the command's turn came, and whatever the store throws.
+  /// A cancelled caller's command is dropped if its turn has not come; otherwise the caller waits for the outcome.
   public func perform<Command: LedgerCommand>(
     _ command: Command, for request: RequestRecord<Command.Answer>? = nil
   ) async throws -> Outcome<Command.Answer> {
-    guard waiting.count < bounds.waitingMax else {
-      throw Failure(.serviceUnavailable, "too many postings are waiting", retryAfter: .milliseconds(200))
-    }
-    lastID += 1
-    let id = lastID
+    if case .elsewhere(let holder) = place { throw NotTheWriter(holder: holder) }
+    let id = line.nextID()
     let deadline = Deadline.current
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
         add(QueueEntry(id: id, command, request, deadline: deadline, continuation))
+        // Cancelled before it was in line: nobody else withdraws it.
+        if Task.isCancelled { withdraw(id) }
       }
     } onCancel: {
-      Task { await self.withdraw(id) }
+      withdraw(id)
     }
   }
 
   /// The answer to a command that was applied before; nil if it was not. Reads only, outside the queue: for checks that
   /// must come after the replay but before the command, such as asking another service.
-  public nonisolated func replay<Command: LedgerCommand>(
+  public func replay<Command: LedgerCommand>(
     of command: Command, for request: RequestRecord<Command.Answer>? = nil
   ) async throws -> Outcome<Command.Answer>? {
-    try command.replay(in: try await store.load(command.needs(for: request), at: clock.now()), for: request)
+    try command.replay(in: try await store.read(command.needs(for: request), at: clock.now()), for: request)
   }
 
   /// Commands that wait for their turn.
-  public var waitingCount: Int { waiting.count }
+  public var waitingCount: Int {
+    get async { line.count }
+  }
 
   private func add(_ entry: QueueEntry) {
-    waiting.append(entry)
-    guard !isWorking else { return }
-    isWorking = true
-    // Detached: the batch must not inherit the deadline, the cancellation or the call of whoever came first.
-    Task.detached { await self.work() }
+    switch line.add(entry) {
+    case .waits: break
+    case .starts: startWork()
+    case .full:
+      entry.fail(Failure(.serviceUnavailable, "too many postings are waiting", retryAfter: .milliseconds(200)))
+    }
   }
 
   private func withdraw(_ id: UInt64) {
-    guard let index = waiting.firstIndex(where: { $0.id == id }) else { return }
-    waiting.remove(at: index).fail(CancellationError())
+    line.withdraw(id)?.fail(CancellationError())
   }
 
-  private func work() async {
-    while !waiting.isEmpty {
-      let entries = take()
-      await Deadline.$current.withValue(.after(bounds.roundTime)) { await commit(entries) }
-    }
-    isWorking = false
+  /// Detached: a batch must not inherit the deadline, the cancellation or the call of whoever came first.
+  private func startWork() {
+    Task.detached { [writer] in await writer.work() }
   }
 
-  /// The next batch, in order of arrival. Nobody waits any more for commands whose deadline has passed.
-  private func take() -> [QueueEntry] {
-    let taken = waiting.prefix(bounds.batchMax)
-    waiting.removeFirst(taken.count)
-    return taken.filter { entry in
-      guard let deadline = entry.deadline, deadline.hasPassed else { return true }
-      entry.fail(Failure(.deadlineExceeded, "the posting waited too long for its turn"))
-      return false
-    }
+  // MARK: The lease
+
+  /// Where commands are applied now. What was heard of another process counts until its lease would have run out.
+  public var place: WriterPlace {
+    let sight = watch.sight
+    if case .elsewhere = sight.place, sight.until?.hasPassed == true { return .here }
+    return sight.place
   }
 
-  /// Answers every entry, exactly once.
-  private func commit(_ entries: [QueueEntry]) async {
-    guard !entries.isEmpty else { return }
-    var last = CommitOutcome.lostRace
-    for attempt in 1...bounds.attemptsMax {
-      do {
-        let round = try await decide(entries)
-        last = try await round.batch == nil ? .committed : write(round)
-        if case .committed = last { return round.replies.forEach { $0() } }
-      } catch {
-        return entries.forEach { $0.fail(error) }
-      }
-      if attempt < bounds.attemptsMax {
-        await pause(bounds.retryBase * (1 << (attempt - 1)) * Double.random(in: 0.8...1.2))
-      }
-    }
-    if case .duplicate = last, entries.count > 1 {
-      // One command collides with something that its needs did not name: only it shall fail.
-      await commit(Array(entries.prefix(entries.count / 2)))
-      await commit(Array(entries.suffix(entries.count - entries.count / 2)))
-    } else {
-      let failure = Failure(.walletConflict, "other writers were faster; send it again with the same request id")
-      entries.forEach { $0.fail(failure) }
-    }
+  /// Grows with every take-over that this process hears of.
+  public var turn: UInt64 { watch.sight.turn }
+
+  /// Returns when `turn` is no longer the current one, or the task is cancelled.
+  public func changed(since turn: UInt64) async {
+    await watch.changed(since: turn)
   }
 
-  private struct Round {
-    /// Nil when no command changes anything.
-    let batch: LedgerBatch?
-    let replies: [@Sendable () -> Void]
+  /// Keeps the lease, or waits for its turn to take it, until the task is cancelled; then gives it back.
+  ///
+  /// A process that does not run this takes the lease with its first command, if it is free.
+  public func keepLease() async {
+    while !Task.isCancelled {
+      await look()
+      try? await Task.sleep(for: bounds.lookEvery, clock: .continuous)
+    }
+    await resign()
   }
 
-  /// Loads once, then decides purely, each command on the books that its predecessors leave.
-  private func decide(_ entries: [QueueEntry]) async throws -> Round {
-    var needs = LedgerNeeds()
-    for entry in entries { needs.formUnion(entry.needs) }
-    let context = DecisionContext(now: clock.now(), limits: limits)
-    let loaded = try await store.load(needs, at: context.now)
-    var ledger = loaded
-    var changes: [LedgerChange] = []
-    var replies: [@Sendable () -> Void] = []
-    for entry in entries {
-      let verdict = entry.decide(ledger, context)
-      if let change = verdict.change {
-        ledger.apply(change)
-        changes.append(change)
-      }
-      replies.append(verdict.reply)
-    }
-    let batch = changes.isEmpty ? nil : LedgerBatch(changes, on: loaded, at: context.now)
-    return Round(batch: batch, replies: replies)
+  /// Gives the lease back: no command is applied here afterwards.
+  public func resign() async {
+    // The task's own cancellation must not keep it from that.
+    await Task.detached { [writer] in await writer.resign() }.value
   }
 
-  private func write(_ round: Round) async throws -> CommitOutcome {
-    guard let batch = round.batch else { return .committed }
-    let outcome = try await store.commit(batch)
-    guard case .unknown = outcome else { return outcome }
-    do {
-      // With time of its own: the round's may be what has run out.
-      let settled = try await Deadline.$current.withValue(.after(bounds.settleTime)) { try await store.settle(batch) }
-      switch settled {
-      case .committed: return .committed
-      case .notCommitted: return .lostRace
-      }
-    } catch {
-      throw Failure(.serviceUnavailable, "the outcome is not known; send it again with the same request id")
+  private func look() async {
+    if let until = await writer.holdsUntil {
+      guard until.remaining <= WriterTerm.lease - bounds.renewEvery else { return }
+    } else if let lease = try? await store.lease(), lease.holder != holder(), lease.remaining > .zero {
+      return watch.see(lease)
     }
+    if line.askForLease() { startWork() }
+  }
+}
+
+extension WriterWatch {
+  func see(_ lease: LeaseReading) {
+    see(.elsewhere(lease.holder), token: lease.token, until: .after(lease.remaining))
   }
 }

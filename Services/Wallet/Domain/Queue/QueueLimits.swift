@@ -6,14 +6,24 @@ public struct QueueLimits: Sendable {
   public var waitingMax = 1_000
   /// Commands per transaction. Six rows of about 600 bytes each make 2 MB, an eighth of MongoDB's largest message.
   public var batchMax = 500
-  /// Attempts at one batch when other processes write as well (DOMAIN 0.4).
+  /// About what a transaction may come to in BSON, whatever its commands are (PLATFORM 5, rule 1).
+  public var batchBytesMax = 4 << 20
+  /// Attempts at one batch that does not fit the books after all (DOMAIN 0.4).
   public var attemptsMax = 3
+  /// Whether the next batch is put together while one is under way.
+  public var looksAhead = true
   /// One round, from load to commit: far below the 60 s after which MongoDB ends a transaction by itself.
   public var roundTime = Duration.seconds(10)
   /// Finding out how a commit of unknown outcome ended.
   public var settleTime = Duration.seconds(5)
   /// Pause after the first lost attempt; it doubles with each further one.
   public var retryBase = Duration.milliseconds(100)
+  /// Wallets that are remembered: about 300 bytes each.
+  public var walletsMax = 100_000
+  /// How often the holder of the lease shows that it lives when nothing is posted (PLATFORM 5, rule 7).
+  public var renewEvery = Duration.seconds(1)
+  /// How often the others look whether the lease has run out.
+  public var lookEvery = Duration.milliseconds(250)
 
   public init() {}
 }

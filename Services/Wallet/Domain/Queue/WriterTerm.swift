@@ -1,0 +1,70 @@
+public import Kernel
+
+/// One holder's time as the writer of the books, from the take-over to the next one.
+public struct WriterTerm: Hashable, Sendable {
+  /// How long a lease lasts without a sign of its holder (PLATFORM 5, rule 7).
+  public static let lease = Duration.seconds(3)
+
+  /// Raised by every take-over: what was begun under a smaller one can no longer be committed.
+  public let token: Int64
+  /// Batches committed so far, by whomever.
+  public internal(set) var batches: Int64
+  /// Until when nobody else may take the lease. On the monotonic clock, and counted from before it was asked for, so
+  /// that it never ends later here than at the database.
+  public internal(set) var until: Deadline
+
+  public init(token: Int64, batches: Int64, until: Deadline) {
+    self.token = token
+    self.batches = batches
+    self.until = until
+  }
+}
+
+/// The lease as the database shows it, by the database's clock.
+public struct LeaseReading: Hashable, Sendable {
+  /// What others call to reach the holder (ADVERTISED_TARGET).
+  public let holder: String
+  public let token: Int64
+  /// Zero or negative once it may be taken.
+  public let remaining: Duration
+
+  public init(holder: String, token: Int64, remaining: Duration) {
+    self.holder = holder
+    self.token = token
+    self.remaining = remaining
+  }
+}
+
+public enum LeaseClaim: Sendable {
+  case granted(WriterTerm)
+  case held(LeaseReading)
+}
+
+/// Where commands are applied, as this process knows.
+public enum WriterPlace: Hashable, Sendable {
+  /// Here: this process holds the lease, or will try to take it for the next command.
+  case here
+  /// Another process holds the lease; the text is its address.
+  case elsewhere(String)
+}
+
+/// The command was not applied here, and certainly never will be: another process writes the books.
+public struct NotTheWriter: Error, Hashable, Sendable {
+  /// Its address.
+  public let holder: String
+
+  public init(holder: String) {
+    self.holder = holder
+  }
+}
+
+extension NotTheWriter: FailureConvertible {
+  /// Tells whoever handed the command on that it was not applied.
+  public static let mark = "notTheWriter"
+
+  public var failure: Failure {
+    Failure(
+      .serviceUnavailable, "another replica writes the books: send it again with the same request id",
+      retryAfter: .milliseconds(250), metadata: [Self.mark: "true"])
+  }
+}
