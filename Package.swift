@@ -102,6 +102,13 @@ let tools: [Target] = [
   .executableTarget(name: "bench-bson", dependencies: ["Kernel", "Mongo"], path: "Shared/BenchBSON"),
   .executableTarget(
     name: "bench-load", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchLoad"),
+  // Transfers of `./mobo bench wallet`, through the service and as plain transactions.
+  .executableTarget(
+    name: "bench-wallet",
+    dependencies: [
+      "Kernel", "Messages", "Mongo", "RPC", "Stubs", "WalletDomain", "WalletStorage", argumentParser, log,
+    ],
+    path: "Tests/Bench/wallet/Driver"),
   // The two ends of gRPC's interoperability tests.
   .executableTarget(
     name: "interop-server",

@@ -10,6 +10,8 @@ usage: ./mobo bench NAME [options]
   rpc     CPU time, requests per second, latency and memory of a unary call on our RPC runtime, beside grpc C++,
           grpc-go, grpc-swift-2 and a floor in C; see ./mobo bench rpc --help
   bson    CPU time of building, reading and checking a document, beside libbson's own functions
+  wallet  transfers per second of the wallet service, beside one plain transaction each and beside PostgreSQL, where
+          Debian's packages are installed; see ./mobo bench wallet --help
 TEXT
 }
 
@@ -45,8 +47,24 @@ bson() {
   exec python3 -B "$script" --bin "$(release_bin)" --build "$MOBO_HOME/bench" "$@"
 }
 
+# Transfers per second of the wallet service and of what one would write without it.
+wallet() {
+  local script=Tests/Bench/wallet/bench_wallet.py argument
+  for argument in "$@"; do
+    case "$argument" in -h | --help) exec python3 "$script" --help ;; esac
+  done
+  prepare_build
+  prepare_mongod
+  prepare_python deploy/local/requirements-test.txt
+  say "building wallet and its load (release)"
+  swift build -c release --product wallet
+  swift build -c release --product bench-wallet
+  say "measuring; Ctrl-C stops everything"
+  exec "$MOBO_HOME/tools/python/bin/python" -B "$script" --bin "$(release_bin)" --mongod "$(mongod_path)" "$@"
+}
+
 case "${1:-}" in
-  rpc | bson) "$@" ;;
+  rpc | bson | wallet) "$@" ;;
   "" | help | -h | --help) usage ;;
   *) die 64 "unknown benchmark: $1 (see ./mobo bench)" ;;
 esac
