@@ -77,7 +77,12 @@ struct LedgerWriting {
 
   /// Closes before it opens: an owner has at most one live wallet at any moment.
   private func writeWallets() throws {
-    try update(Collections.wallets, batch.updatedWallets.map(WalletDocument.update))
+    let updates = batch.updatedWallets
+    if !updates.isEmpty {
+      // The server reports only the sum of matches, which must be everyone.
+      let matched = try connection.command(WalletDocument.update(updates)).int64("n")
+      guard matched == Int64(updates.count) else { throw Lost.race }
+    }
     try insert(Collections.wallets, batch.openedWallets.map(WalletDocument.document))
   }
 
