@@ -59,8 +59,10 @@ struct LedgerWriting {
       return try connection.findOne(Collections.voidedPostings, ["key": .string(voided.key.text)]) != nil
     }
     if let hold = batch.newHolds.first {
-      return try connection.findOne(
-        Collections.holds, ["orderId": .id(hold.number.order), "seq": .int32(hold.number.seq)]) != nil
+      let mine: BSONDocument = [
+        "orderId": .id(hold.number.order), "seq": .int32(hold.number.seq), "open": .bool(hold.isOpen),
+      ]
+      return try connection.findOne(Collections.holds, mine) != nil
     }
     // And states without money: the first writer of a version stays its only one.
     if let payout = batch.newPayouts.first ?? batch.updatedPayouts.first?.payout {

@@ -5,7 +5,9 @@ import WalletSimulation
 struct WalletSimulationMain: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wallet-simulation",
-    abstract: "Runs wallet's queue and commands through seeded trouble, and checks the books after every operation.")
+    abstract:
+      "Runs wallet's queue and commands through seeded trouble, and checks the books after every operation."
+  )
 
   @Option(help: "How many seeds.")
   var seeds = 200
@@ -24,7 +26,9 @@ struct WalletSimulationMain: AsyncParsableCommand {
 
   func run() async throws {
     if trace {
-      for line in try await WalletSimulation.trace(seed: firstSeed, operations: operations) { print(line) }
+      for line in try WalletSimulation.trace(seed: firstSeed, operations: operations) {
+        print(line)
+      }
       return
     }
     let failures = try await WalletSimulation.check(

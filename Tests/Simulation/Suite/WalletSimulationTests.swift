@@ -12,10 +12,10 @@ struct WalletSimulationTests {
   }
 
   @Test("one seed is one story, however the machine schedules its threads")
-  func deterministic() async throws {
+  func deterministic() throws {
     for seed in 1...3 as ClosedRange<UInt64> {
-      let first = try await WalletSimulation.trace(seed: seed, operations: 200)
-      let second = try await WalletSimulation.trace(seed: seed, operations: 200)
+      let first = try WalletSimulation.trace(seed: seed, operations: 200)
+      let second = try WalletSimulation.trace(seed: seed, operations: 200)
       #expect(first.count > 100 && first == second)
     }
   }
@@ -23,10 +23,10 @@ struct WalletSimulationTests {
   // Goal: what cannot fail proves nothing. Method: each bug is planted, found, and shrunk to a few steps that still
   // show it.
   @Test("a planted bug is found, and its story is short", arguments: PlantedBug.allCases)
-  func plantedBugs(bug: PlantedBug) async throws {
+  func plantedBugs(bug: PlantedBug) throws {
     var found: SimulationFailure?
     for seed in 1...50 as ClosedRange<UInt64> where found == nil {
-      found = try await WalletSimulation.check(seed: seed, operations: 200, bug: bug)
+      found = try WalletSimulation.check(seed: seed, operations: 200, bug: bug)
     }
     let failure = try #require(found)
     #expect(failure.steps.count <= bug.stepsMax, "\(failure)")

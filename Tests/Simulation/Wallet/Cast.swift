@@ -19,9 +19,20 @@ enum Cast {
   private static let buyers = 4...5
 
   /// Low ceilings, so that they are met.
-  static let limits = WalletLimits(balanceMax: Money(paise: 40_000), businessBalanceMax: Money(paise: 60_000))
+  static let limits = WalletLimits(
+    balanceMax: Money(paise: 40_000), businessBalanceMax: Money(paise: 60_000), openPayoutsMax: 2)
 
-  static let orders = 0...15
+  static func replica(_ index: Int) -> String { index == 0 ? "A" : "B" }
+
+  static let orders = 0...9
+
+  static var names: PayAgency.Names? {
+    PartyCode("AGY_TEST").map { PayAgency.Names(brand: "Brand", agency: "Agency", agencyCode: $0) }
+  }
+
+  static func profile(of person: Person) -> PayoutProfile {
+    PayoutProfile(kind: person.kind, agencyCode: nil, destination: .upi("somebody@upi"))
+  }
 
   static func order(_ number: Int) -> OrderID { sample("b", number) }
 
@@ -30,14 +41,17 @@ enum Cast {
   }
 
   /// What an order's terms are for ever; `extra` makes them wrong.
-  static func terms(of order: Int, extra: Int64 = 0) throws -> OrderTerms {
+  static func terms(of order: Int, extra: Int64 = 0) -> OrderTerms {
     var fixed = SeededGenerator(seed: UInt64(order) + 1_000)
-    return try OrderTerms(
-      owner: people[Int.random(in: owners, using: &fixed)].id, buyer: people[Int.random(in: buyers, using: &fixed)].id,
+    let terms = try? OrderTerms(
+      owner: people[Int.random(in: owners, using: &fixed)].id,
+      buyer: people[Int.random(in: buyers, using: &fixed)].id,
       mediator: people[Int.random(in: mediators, using: &fixed)].id, campaign: sample("c", 1),
       commission: Money(paise: .random(in: 0...9_000, using: &fixed) + extra),
       margin: Money(paise: .random(in: 0...9_000, using: &fixed)),
       fee: Money(paise: .random(in: 1...900, using: &fixed)))
+    guard let terms else { preconditionFailure("the terms of order \(order) are wrong") }
+    return terms
   }
 
   static func sample<Subject>(_ letter: Character, _ number: Int) -> ID<Subject> {
@@ -47,6 +61,7 @@ enum Cast {
 
   /// `a…3` as `P3`: a trace is read by people.
   static func name(_ owner: UserID) -> String {
-    people.firstIndex { $0.id == owner }.map { "P\($0)" } ?? (owner == .platform ? "platform" : owner.rawValue)
+    people.firstIndex { $0.id == owner }.map { "P\($0)" }
+      ?? (owner == .platform ? "platform" : owner.rawValue)
   }
 }

@@ -6,13 +6,13 @@ enum Shrinking {
   /// The fewest and plainest steps found that still fail: pieces are left out, large ones first (delta debugging), then
   /// what is special about the rest is.
   static func shrink(
-    _ steps: [SimulationStep], fails: ([SimulationStep]) async throws -> Bool
-  ) async throws -> [SimulationStep] {
+    _ steps: [SimulationStep], fails: ([SimulationStep]) throws -> Bool
+  ) throws -> [SimulationStep] {
     var best = steps
     var attempts = 0
-    func stillFails(_ candidate: [SimulationStep]) async throws -> Bool {
+    func stillFails(_ candidate: [SimulationStep]) throws -> Bool {
       attempts += 1
-      return try await fails(candidate)
+      return try fails(candidate)
     }
 
     var pieces = 2
@@ -22,7 +22,7 @@ enum Shrinking {
       var didShrink = false
       while start < best.count, attempts < attemptsMax {
         let candidate = Array(best[..<start]) + Array(best[min(start + length, best.count)...])
-        if try await stillFails(candidate) {
+        if try stillFails(candidate) {
           best = candidate
           didShrink = true
         } else {
@@ -41,7 +41,7 @@ enum Shrinking {
       for plainer in best[index].plainer where attempts < attemptsMax {
         var candidate = best
         candidate[index] = plainer(candidate[index])
-        if candidate[index] != best[index], try await stillFails(candidate) { best = candidate }
+        if candidate[index] != best[index], try stillFails(candidate) { best = candidate }
       }
     }
     return best
@@ -52,7 +52,8 @@ extension SimulationStep {
   /// One thing that is special about the step left out at a time.
   fileprivate var plainer: [(SimulationStep) -> SimulationStep] {
     [
-      { $0.with(\.delivery, .once) }, { $0.with(\.incidents, []) }, { $0.with(\.isTogether, false) },
+      { $0.with(\.delivery, .once) }, { $0.with(\.incidents, []) },
+      { $0.with(\.isTogether, false) },
       { $0.with(\.process, 0) },
     ]
   }

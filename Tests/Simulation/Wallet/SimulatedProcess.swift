@@ -1,26 +1,46 @@
 import Kernel
 import Synchronization
 import WalletDomain
-import WalletMemory
 
 /// One replica of wallet: the real queue over a store that the simulation holds in its hand.
 final class SimulatedProcess: Sendable {
   /// The process died before it could answer: its caller hears nothing.
   struct Death: Error {}
 
-  /// Never used again, as an address of a process would be.
+  /// Never used again.
   let id: Int
+  /// The address, which the next process in its place takes over.
+  let name: String
   let queue: PostingQueue
   let store: SimulatedStore
+  private let lease: Task<Void, Never>
+  private let turnstile: Turnstile
 
-  init(id: Int, books: any LedgerStore, clock: any WallClock, turnstile: Turnstile, outage: Outage) {
+  init(
+    id: Int, name: String, books: any LedgerStore, clock: any WallClock, turnstile: Turnstile,
+    outage: Outage,
+    executor: SimulationExecutor
+  ) {
     self.id = id
+    self.name = name
+    self.turnstile = turnstile
     store = SimulatedStore(process: id, books: books, turnstile: turnstile, outage: outage)
-    var bounds = QueueLimits()
-    // One call to the store at a time, so that a run can be repeated.
-    bounds.looksAhead = false
-    queue = PostingQueue(
-      store: store, clock: clock, limits: Cast.limits, bounds: bounds, holder: { "process \(id)" }, pause: { _ in })
+    let bounds = QueueLimits()
+    let queue = PostingQueue(
+      store: store, clock: clock, limits: Cast.limits, bounds: bounds, holder: { name },
+      executor: executor
+    ) { duration in
+      // Attempts follow each other at once; looks at the lease are what the simulation makes of time.
+      if duration == bounds.lookEvery { await turnstile.nap(id) }
+    }
+    self.queue = queue
+    lease = Task(executorPreference: executor) { await queue.keepLease() }
+  }
+
+  /// A clean end, if it lives: the lease is given back.
+  func stop() {
+    lease.cancel()
+    turnstile.wake(id)
   }
 }
 
@@ -64,6 +84,11 @@ final class SimulatedStore: LedgerStore {
     return try await books.load(needs, at: now)
   }
 
+  func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
+    try await pass()
+    return try await books.read(needs, at: now)
+  }
+
   func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
     try await pass()
     let crash = state.withLock { state in
@@ -84,19 +109,13 @@ final class SimulatedStore: LedgerStore {
     return try await books.settle(batch)
   }
 
-  func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger { try await load(needs, at: now) }
-
-  /// Always one that has just run out: whoever is asked to write takes it, and the other finds out when it writes.
   func lease() async throws -> LeaseReading? {
     try await pass()
-    return try await books.lease().map { LeaseReading(holder: $0.holder, token: $0.token, remaining: .zero) }
+    return try await books.lease()
   }
 
   func claim(as holder: String) async throws -> LeaseClaim {
     try await pass()
-    if let lease = try await books.lease(), lease.holder != holder {
-      try await books.release(WriterTerm(token: lease.token, batches: 0, until: .after(.zero)))
-    }
     return try await books.claim(as: holder)
   }
 

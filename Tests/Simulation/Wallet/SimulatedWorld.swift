@@ -9,6 +9,8 @@ struct SimulatedWorld {
   private let store: any LedgerStore
   private let clock = SimulatedClock()
   private let turnstile = Turnstile()
+  private let executor = SimulationExecutor()
+  private let addresses = Addresses()
   private let outage = Outage()
   private var processes: [SimulatedProcess] = []
   private var processesStarted = 0
@@ -30,48 +32,57 @@ struct SimulatedWorld {
     let books = InMemoryLedger()
     self.books = books
     store = bug.map { FlawedStore($0, books) } ?? books
-    processes = (0...1).map { _ in startProcess() }
+    processes = (0...1).map { startProcess($0) }
   }
 
-  private mutating func startProcess() -> SimulatedProcess {
+  private mutating func startProcess(_ index: Int) -> SimulatedProcess {
     processesStarted += 1
-    return SimulatedProcess(
-      id: processesStarted, books: store, clock: clock, turnstile: turnstile, outage: outage)
+    let process = SimulatedProcess(
+      id: processesStarted, name: Cast.replica(index), books: store, clock: clock,
+      turnstile: turnstile,
+      outage: outage, executor: executor)
+    addresses.set(process)
+    return process
   }
 
   /// Takes steps that travel together; returns what is wrong afterwards. `first` is the number of the first of them.
-  mutating func take(_ steps: [SimulationStep], first: Int) async throws -> [String] {
+  mutating func take(_ steps: [SimulationStep], first: Int) throws -> [String] {
     bursts += 1
     for incident in steps.flatMap(\.incidents) { meet(incident) }
     var arriving = network.filter { $0.due <= bursts }
     network.removeAll { $0.due <= bursts }
-    var heard: [String: [SimulatedCall]] = [:]
-    var asked: [(SimulatedRequest, isHeard: Bool)] = []
+    var asked: [Asked] = []
     var calls: [SimulatedCall] = []
-    for message in arriving { calls.append(call(message.operation, message.request, message.process)) }
+    for message in arriving {
+      calls.append(call(message.operation, message.request, message.process))
+    }
     arriving = []
 
     for (offset, step) in steps.enumerated() {
       guard let request = try request(for: step.wish) else { continue }
-      let isMisuse = if case .misuse = step.wish { true } else { false }
+      let isMisuse = if case .order(_, .misuse) = step.wish { true } else { false }
       let operation = first + offset
       var own: [SimulatedCall] = []
       switch step.delivery {
       case .once, .answerLost: own = [call(operation, request, step.process, isMisuse)]
       case .twice:
-        own = [call(operation, request, step.process, isMisuse), call(operation, request, 1 - step.process, isMisuse)]
+        own = [
+          call(operation, request, step.process, isMisuse),
+          call(operation, request, 1 - step.process, isMisuse),
+        ]
       case .late(let delay) where !isMisuse:
         network.append((bursts + delay, operation, request, step.process))
       case .late, .lost: break
       }
       calls += own
       if isMisuse { continue }
-      asked.append((request, isHeard: step.delivery == .once || step.delivery == .twice))
-      heard[request.identity, default: []] += own
+      let order: Int? = if case .order(let order, _) = step.wish { order } else { nil }
+      asked.append(
+        Asked(
+          order: order, request, own, isHeard: step.delivery == .once || step.delivery == .twice))
     }
-    for call in calls { await send(call) }
-    await run(SeededGenerator(seed: steps.first?.schedule ?? 0))
-    learn(asked, heard)
+    run(SeededGenerator(seed: steps.first?.schedule ?? 0), sending: calls)
+    learn(asked)
     return examine()
   }
 
@@ -86,39 +97,70 @@ struct SimulatedWorld {
     case .commitFaults(let faults): books.inject(faults)
     case .election(let calls): outage.begin(calls: calls)
     case .clock(let milliseconds): clock.advance(by: .milliseconds(milliseconds))
+    case .leaseEnds: books.expireLease()
+    case .restart(let process): restart(process)
     }
   }
 
-  /// Lets processes go on, one call to the store at a time, until nothing moves any more.
-  private mutating func run(_ generator: SeededGenerator) async {
+  /// Lets requests arrive, in order, and processes go on, one call to the store at a time, until nothing moves.
+  private mutating func run(_ generator: SeededGenerator, sending calls: [SimulatedCall] = []) {
     var random = generator
-    while true {
-      await turnstile.quiet()
-      let standing = turnstile.standing
-      let ready = processes.indices.filter { !stopped.contains($0) && standing.contains(processes[$0].id) }
-      guard let next = ready.randomElement(using: &random) else { break }
-      turnstile.letThrough(processes[next].id)
+    var arriving = calls[...]
+    for (index, process) in processes.enumerated() where !stopped.contains(index) {
+      turnstile.wake(process.id)
     }
-    for index in processes.indices where processes[index].store.isDead { processes[index] = startProcess() }
+    while true {
+      executor.runUntilQuiet()
+      let asleep = Set(stopped.map { processes[$0].id })
+      let standing = turnstile.standing
+      let ready = standing.indices.filter { !asleep.contains(standing[$0]) }
+      // Mostly all of them together, but some while a batch is on its way.
+      if !arriving.isEmpty, ready.isEmpty || !random.happens(oncePer: 3) {
+        send(arriving.removeFirst())
+      } else if let next = ready.randomElement(using: &random) {
+        turnstile.letThrough(next)
+      } else {
+        break
+      }
+    }
+    for index in processes.indices where processes[index].store.isDead {
+      processes[index].stop()
+      processes[index] = startProcess(index)
+    }
+  }
+
+  private mutating func restart(_ index: Int) {
+    guard !stopped.contains(index) else { return }
+    processes[index].stop()
+    processes[index] = startProcess(index)
   }
 
   // MARK: - Requests and answers
 
   private mutating func request(for wish: Wish) throws -> SimulatedRequest? {
     switch wish {
-    case .ensureWallet(let person):
-      let person = Cast.people[person]
-      return .ensureWallet(try EnsureWallet(owner: person.id, kind: person.kind, actor: .system))
+    case .ensureWallet(let person): return try .ensureWallet(of: Cast.people[person])
+    case .closeWallet(let person): return try .closeWallet(of: Cast.people[person])
     case .deposit(let person, let ref, let paise):
       // A reference stands for one amount; who repeats it repeats that.
       let amount = paise - paise % 100 + Int64(ref)
+      return try .deposit(amount, as: "r\(ref)-\(amount)", to: Cast.people[person])
+    case .payAgency(let ref, let paise, let isManual):
+      let amount = paise - paise % 100 + Int64(ref)
+      return try .payAgency(
+        amount, as: "p\(ref)-\(amount)-\(isManual)", isManual ? .manual : .wallet)
+    case .order(let order, let wish): return try clients[order].request(for: wish)
+    case .requestPayout(let person, let number):
+      return try .requestPayout(Int64(900 * number), as: "q\(number)", by: Cast.people[person])
+    case .changePayout(let number, let change):
+      return auditor.payout(number).map { .change($0, change) }
+    case .recordPayout(let person, let ref, let isByAgency):
       let person = Cast.people[person]
-      let deposit = try Deposit(
-        owner: person.id, amount: Money(paise: amount), ref: "r\(ref)-\(amount)", actor: .system,
-        opening: person.kind, limits: Cast.limits)
-      return .deposit(deposit)
-    case .lock(let order), .release(let order), .settle(let order), .misuse(let order):
-      return try clients[order].request(for: wish)
+      return try .recordPayout(
+        Int64(100 * ref), as: "m\(ref)-\(person.id)", to: person,
+        by: isByAgency ? .agency(Cast.people[1].id) : .staff)
+    case .deleteRecord(let ref):
+      return auditor.payout(recordedAs: { $0.hasPrefix("m\(ref)-") }).map { .change($0, .delete) }
     }
   }
 
@@ -130,50 +172,50 @@ struct SimulatedWorld {
       wasPosted: request.posting.map(auditor.isPosted) ?? false, isMisuse: isMisuse)
   }
 
-  /// Returns when the request has its place: in the queue, or as the first of a batch before the turnstile.
-  private mutating func send(_ call: SimulatedCall) async {
-    let process = processes[call.process]
-    let isIdle = turnstile.isIdle(process.id)
+  private mutating func send(_ call: SimulatedCall) {
     underWay.append(call)
-    turnstile.requestSent(to: process.id)
-    let place = Place()
-    Task { [turnstile] in
-      let answer = await call.request.answer(from: process.queue) { place.take() }
-      call.end(with: answer)
-      place.take()
-      turnstile.requestAnswered(by: process.id)
+    Task(executorPreference: executor) { [addresses, process = processes[call.process]] in
+      call.end(with: await call.request.answer(from: process, addresses))
     }
-    await place.taken()
-    if isIdle { await turnstile.quiet() }
+  }
+
+  /// Something that a caller has asked for in this burst.
+  private struct Asked {
+    /// Nil when it is about no order.
+    let order: Int?
+    let request: SimulatedRequest
+    let calls: [SimulatedCall]
+    /// An answer would reach the caller.
+    let isHeard: Bool
+
+    init(order: Int?, _ request: SimulatedRequest, _ calls: [SimulatedCall], isHeard: Bool) {
+      self.order = order
+      self.request = request
+      self.calls = calls
+      self.isHeard = isHeard
+    }
   }
 
   /// What the callers make of the answers to this burst.
-  private mutating func learn(_ asked: [(SimulatedRequest, isHeard: Bool)], _ calls: [String: [SimulatedCall]]) {
-    var learned: Set<String> = []
-    for (request, _) in asked where learned.insert(request.identity).inserted {
-      let isHeard = asked.contains { $0.0.identity == request.identity && $0.isHeard }
-      let allHeard = asked.allSatisfy { $0.0.identity != request.identity || $0.isHeard }
-      let answers = (calls[request.identity] ?? []).map(\.answer)
-      let answer = Self.conclusion(answers, isHeard: isHeard, allHeard: allHeard)
-      switch request {
-      case .ensureWallet, .deposit:
-        if case .unknown = answer { open[request.identity] = request } else { open[request.identity] = nil }
-      case .lock(let command): clients[Cast.number(of: command.number.order)].learn(answer)
-      case .release(let command): clients[Cast.number(of: command.number.order)].learn(answer)
-      case .settle(let command): clients[Cast.number(of: command.order)].learn(answer)
-      }
+  private mutating func learn(_ asked: [Asked]) {
+    for order in Set(asked.compactMap(\.order)).sorted() {
+      clients[order].learn(Self.conclusion(asked.filter { $0.order == order }))
+    }
+    for one in asked where one.order == nil {
+      guard let key = one.request.identity else { continue }
+      open[key] = Self.conclusion([one]).isUnknown ? one.request : nil
     }
   }
 
   /// A success is a success; a refusal counts only if nothing else may still happen.
-  private static func conclusion(_ answers: [SimulatedAnswer?], isHeard: Bool, allHeard: Bool) -> SimulatedAnswer {
-    let known = answers.compactMap { $0 }
-    if isHeard, let done = known.first(where: { if case .done = $0 { true } else { false } }) { return done }
-    let refusals = known.filter { if case .refused = $0 { true } else { false } }
-    guard allHeard, !answers.isEmpty, refusals.count == answers.count, let refusal = refusals.last else {
-      return .unknown(nil)
-    }
-    return refusal
+  private static func conclusion(_ asked: [Asked]) -> SimulatedAnswer {
+    let heard = asked.filter(\.isHeard).flatMap(\.calls).compactMap(\.answer)
+    if let done = heard.first(where: \.isDone) { return done }
+    let answers = asked.flatMap(\.calls).map(\.answer)
+    guard asked.allSatisfy(\.isHeard), answers.allSatisfy({ $0?.isRefused ?? false }),
+      let refusal = answers.last
+    else { return .unknown(nil) }
+    return refusal ?? .unknown(nil)
   }
 
   // MARK: - What must hold
@@ -186,40 +228,48 @@ struct SimulatedWorld {
     for call in ended {
       trace.append("\(call)")
       problems += call.contradictions(with: auditor)
-      guard case .done(let text)? = call.answer, !call.isMisuse else { continue }
-      let first = firstAnswers[call.request.identity] ?? .done(text)
-      firstAnswers[call.request.identity] = first
-      if first != .done(text) { problems.append("\(call), but the first answer was \(first)") }
+      guard let answer = call.answer, answer.isDone, !call.isMisuse, let key = call.request.identity
+      else { continue }
+      let first = firstAnswers[key] ?? answer
+      firstAnswers[key] = first
+      if first != answer {
+        problems.append("\(call) as \(answer.text), but first as \(first.text)")
+      }
     }
-    for (number, client) in clients.enumerated() where client.pending == nil {
+    for (number, client) in clients.enumerated() where !client.isPending {
       let settled = auditor.settlements(of: Cast.order(number))
       if settled != (client.isSettled ? 1 : 0) {
-        problems.append("order \(number) is settled \(settled) times, its service thinks \(client.isSettled)")
+        problems.append(
+          "order \(number) is settled \(settled) times, and its service thinks \(client.isSettled)")
       }
     }
     return problems
   }
 
   /// No more trouble: whatever is under way arrives, and whoever has no answer asks until there is one.
-  mutating func calmDown() async throws -> [String] {
+  mutating func calmDown() throws -> [String] {
     outage.end()
     books.heal()
     stopped = []
     for process in processes { process.store.disarm() }
-    await run(SeededGenerator(seed: 0))
+    run(SeededGenerator(seed: 0))
     var problems = examine()
     for message in network.indices { network[message].due = 0 }
     for round in 1...3 where problems.isEmpty {
-      var steps = clients.indices.filter { clients[$0].pending != nil }.map { Wish.settle(order: $0) }
-      if round == 1 { steps += clients.indices.map { Wish.settle(order: $0) } }
-      let calm = steps.map {
-        SimulationStep(wish: $0, process: 0, isTogether: true, delivery: .once, incidents: [], schedule: 0)
+      let steps = clients.indices.filter { round == 1 || clients[$0].isPending }.map {
+        Wish.order($0, .settle)
       }
-      problems += try await take(calm, first: 0)
-      problems += try await repeatOpen()
+      let calm = steps.map {
+        SimulationStep(
+          wish: $0, process: 0, isTogether: true, delivery: .once, incidents: [], schedule: 0)
+      }
+      problems += try take(calm, first: 0)
+      problems += try repeatOpen()
     }
     if problems.isEmpty {
-      problems += clients.filter { $0.pending != nil }.map { "\(String(describing: $0.pending)) got no answer at all" }
+      problems += clients.indices.filter { clients[$0].isPending }.map {
+        "order \($0) got no answer at all"
+      }
       problems += underWay.map { "\($0) at the very end" }
       let end = books.books
       problems += end.contradictions
@@ -227,45 +277,27 @@ struct SimulatedWorld {
     return problems
   }
 
-  private mutating func repeatOpen() async throws -> [String] {
+  private mutating func repeatOpen() throws -> [String] {
     let requests = open.sorted { $0.key < $1.key }.map(\.value)
     open = [:]
     let calls = requests.map { call(0, $0, 0) }
-    for call in calls { await send(call) }
-    await run(SeededGenerator(seed: 0))
+    run(SeededGenerator(seed: 0), sending: calls)
     return examine()
       + calls.compactMap { call in
-        if case .unknown = call.answer { "\(call), although all is well" } else { nil }
+        call.answer?.isUnknown ?? true ? "\(call), although all is well" : nil
       }
   }
 }
 
-/// Signals once that a request has its place.
-private final class Place: Sendable {
-  private struct State {
-    var isTaken = false
-    var waiter: CheckedContinuation<Void, Never>?
+/// Who is reached under which address.
+final class Addresses: Sendable {
+  private let processes = Mutex<[String: SimulatedProcess]>([:])
+
+  func set(_ process: SimulatedProcess) {
+    processes.withLock { $0[process.name] = process }
   }
 
-  private let state = Mutex(State())
-
-  func take() {
-    state.withLock { state in
-      state.isTaken = true
-      defer { state.waiter = nil }
-      return state.waiter
-    }?.resume()
-  }
-
-  func taken() async {
-    await withCheckedContinuation { continuation in
-      let isTaken = state.withLock { state in
-        if !state.isTaken { state.waiter = continuation }
-        return state.isTaken
-      }
-      if isTaken { continuation.resume() }
-    }
-  }
+  subscript(_ name: String) -> SimulatedProcess? { processes.withLock { $0[name] } }
 }
 
 /// The database's absence: it answers none of the next calls, whoever makes them.

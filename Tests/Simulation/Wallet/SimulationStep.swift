@@ -6,13 +6,16 @@ import WalletMemory
 /// step means something whichever of its predecessors were left out.
 enum Wish: Hashable, Sendable {
   case ensureWallet(person: Int)
+  case closeWallet(person: Int)
   case deposit(person: Int, ref: Int, paise: Int64)
+  case payAgency(ref: Int, paise: Int64, isManual: Bool)
   /// The order service goes on with this order: what it does follows from what it knows of it.
-  case lock(order: Int)
-  case release(order: Int)
-  case settle(order: Int)
-  /// A posted key is used again for something else.
-  case misuse(order: Int)
+  case order(Int, OrderWish)
+  case requestPayout(person: Int, request: Int)
+  /// Of one of the payouts that were requested, if any was.
+  case changePayout(Int, PayoutChange)
+  case recordPayout(person: Int, ref: Int, isByAgency: Bool)
+  case deleteRecord(ref: Int)
 }
 
 /// What the network does to the request.
@@ -36,6 +39,10 @@ enum Incident: Hashable, Sendable {
   case commitFaults([InMemoryLedger.Fault?])
   /// The database answers none of the next calls.
   case election(calls: Int)
+  /// The holder of the lease has not been heard of for too long.
+  case leaseEnds
+  /// A clean end and a new start.
+  case restart(process: Int)
   /// The wall clock moves; backwards too.
   case clock(milliseconds: Int)
 }
@@ -55,11 +62,47 @@ public struct SimulationStep: Hashable, Sendable {
 
 extension SimulationStep: CustomStringConvertible {
   public var description: String {
-    var text = "\(wish) at \(process == 0 ? "A" : "B")"
+    var text = "\(wish) at \(Cast.replica(process))"
     if isTogether { text += ", together with the one before" }
     if delivery != .once { text += ", \(delivery)" }
-    if !incidents.isEmpty { text += ", while \(incidents.map { "\($0)" }.joined(separator: " and "))" }
+    if !incidents.isEmpty {
+      text += ", while \(incidents.map(\.description).joined(separator: " and "))"
+    }
     return text
+  }
+}
+
+extension Wish: CustomStringConvertible {
+  var description: String {
+    switch self {
+    case .ensureWallet(let person): "ensure wallet of P\(person)"
+    case .closeWallet(let person): "close wallet of P\(person)"
+    case .deposit(let person, let ref, let paise): "deposit \(paise) to P\(person), r\(ref)"
+    case .payAgency(let ref, let paise, let isManual):
+      "pay agency \(paise), p\(ref)\(isManual ? ", by hand" : "")"
+    case .order(let order, let wish): "\(wish.rawValue) order \(order)"
+    case .requestPayout(let person, let request): "request payout of P\(person), q\(request)"
+    case .changePayout(let number, let change): "\(change) of payout \(number)"
+    case .recordPayout(let person, let ref, let isByAgency):
+      "record payout to P\(person), m\(ref), by \(isByAgency ? "the agency" : "staff")"
+    case .deleteRecord(let ref): "delete record m\(ref)"
+    }
+  }
+}
+
+extension Incident: CustomStringConvertible {
+  var description: String {
+    switch self {
+    case .crash(let process, let afterWriting):
+      "\(Cast.replica(process)) dies \(afterWriting ? "after" : "before") its next commit"
+    case .stop(let process): "\(Cast.replica(process)) stands still"
+    case .proceed(let process): "\(Cast.replica(process)) goes on"
+    case .restart(let process): "\(Cast.replica(process)) is restarted"
+    case .leaseEnds: "the lease ends"
+    case .commitFaults(let faults): "commits meet \(faults.map { $0.map { "\($0)" } ?? "nothing" })"
+    case .election(let calls): "the database is away for \(calls) calls"
+    case .clock(let milliseconds): "the clock moves by \(milliseconds) ms"
+    }
   }
 }
 
@@ -75,27 +118,57 @@ enum Scenario {
 
   private static func plain(_ wish: Wish, _ random: inout SeededGenerator) -> SimulationStep {
     SimulationStep(
-      wish: wish, process: 0, isTogether: false, delivery: .once, incidents: [], schedule: random.next())
+      wish: wish, process: 0, isTogether: false, delivery: .once, incidents: [],
+      schedule: random.next())
   }
 
   private static func step(_ random: inout SeededGenerator) -> SimulationStep {
     SimulationStep(
-      wish: wish(&random), process: random.happens(oncePer: 4) ? 1 : 0, isTogether: !random.happens(oncePer: 3),
+      wish: wish(&random), process: random.happens(oncePer: 4) ? 1 : 0,
+      isTogether: !random.happens(oncePer: 3),
       delivery: delivery(&random), incidents: incidents(&random), schedule: random.next())
   }
 
   private static func wish(_ random: inout SeededGenerator) -> Wish {
-    let order = Int.random(in: Cast.orders, using: &random)
     let person = Int.random(in: Cast.people.indices, using: &random)
-    switch Int.random(in: 0..<20, using: &random) {
+    switch Int.random(in: 0..<40, using: &random) {
     case 0: return .ensureWallet(person: person)
-    case 1...5:
+    case 1: return .closeWallet(person: person)
+    case 2...8:
       return .deposit(
-        person: person % 3, ref: .random(in: 1...99, using: &random), paise: .random(in: 1...12_000, using: &random))
-    case 6...9: return .lock(order: order)
-    case 10, 11: return .release(order: order)
-    case 12: return .misuse(order: order)
-    default: return .settle(order: order)
+        person: person % 3, ref: .random(in: 1...99, using: &random),
+        paise: .random(in: 1...12_000, using: &random))
+    case 9, 10:
+      return .payAgency(
+        ref: .random(in: 1...40, using: &random), paise: .random(in: 1...9_000, using: &random),
+        isManual: random.happens(oncePer: 4))
+    case 11...17: return payoutWish(person, &random)
+    default:
+      let wishes: [OrderWish] = [
+        .lock, .lock, .lock, .release, .settle, .settle, .settle, .settle, .unsettle, .unsettle,
+        .misuse,
+      ]
+      return .order(
+        .random(in: Cast.orders, using: &random), wishes.randomElement(using: &random) ?? .settle)
+    }
+  }
+
+  private static func payoutWish(_ person: Int, _ random: inout SeededGenerator) -> Wish {
+    let request = Int.random(in: 1...6, using: &random)
+    let ref = Int.random(in: 1...8, using: &random)
+    let number = Int.random(in: 0..<24, using: &random)
+    switch Int.random(in: 0..<12, using: &random) {
+    case 0...3: return .requestPayout(person: person, request: request)
+    case 4, 5:
+      let isNamed = random.happens(oncePer: 4)
+      return .changePayout(number, .start(ref: isNamed ? "b\(ref)" : nil))
+    case 6, 7: return .changePayout(number, .complete(ref: "b\(ref)"))
+    case 8: return .changePayout(number, .fail)
+    case 9: return .changePayout(number, .cancel)
+    case 10: return .recordPayout(person: person, ref: ref, isByAgency: Bool.random(using: &random))
+    default:
+      return Bool.random(using: &random)
+        ? .deleteRecord(ref: ref) : .changePayout(number, .delete)
     }
   }
 
@@ -117,10 +190,13 @@ enum Scenario {
     case 3, 4, 5: return [.proceed(process: process)]
     case 6...9:
       let faults = (0..<Int.random(in: 1...4, using: &random)).map { _ in
-        random.happens(oncePer: 4) ? nil : InMemoryLedger.Fault.allCases.randomElement(using: &random)
+        random.happens(oncePer: 4)
+          ? nil : InMemoryLedger.Fault.allCases.randomElement(using: &random)
       }
       return [.commitFaults(faults)]
     case 10: return [.election(calls: .random(in: 1...3, using: &random))]
+    case 15, 16: return [.leaseEnds]
+    case 17: return [.restart(process: process)]
     case 11...14: return [.clock(milliseconds: .random(in: -5_000...20_000, using: &random))]
     default: return [.clock(milliseconds: .random(in: 0...200, using: &random))]
     }

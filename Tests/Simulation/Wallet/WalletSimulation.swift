@@ -2,13 +2,13 @@
 /// decided by a seed, and checks all invariants after every one of them.
 public enum WalletSimulation {
   /// Nil when nothing is wrong. A failure is cut down to the steps that it needs.
-  public static func check(seed: UInt64, operations: Int, bug: PlantedBug? = nil) async throws -> SimulationFailure? {
+  public static func check(seed: UInt64, operations: Int, bug: PlantedBug? = nil) throws -> SimulationFailure? {
     let steps = Scenario.steps(seed: seed, count: operations)
-    guard let found = try await run(steps, bug) else { return nil }
-    let shrunk = try await Shrinking.shrink(Array(steps.prefix(found.steps))) { candidate in
-      try await run(candidate, bug) != nil
+    guard let found = try run(steps, bug) else { return nil }
+    let shrunk = try Shrinking.shrink(Array(steps.prefix(found.steps))) { candidate in
+      try run(candidate, bug) != nil
     }
-    let last = try await run(shrunk, bug) ?? found
+    let last = try run(shrunk, bug) ?? found
     return SimulationFailure(
       seed: seed, operations: operations, steps: shrunk, problems: last.problems, trace: last.trace)
   }
@@ -21,7 +21,7 @@ public enum WalletSimulation {
       var rest = seeds[...]
       func start() {
         guard let seed = rest.popFirst() else { return }
-        group.addTask { try await check(seed: seed, operations: operations) }
+        group.addTask { try check(seed: seed, operations: operations) }
       }
       for _ in 0..<lanes { start() }
       var failures: [SimulationFailure] = []
@@ -37,9 +37,9 @@ public enum WalletSimulation {
   }
 
   /// What the callers of a scenario were told, one line each; a failure's problems at the end.
-  public static func trace(seed: UInt64, operations: Int) async throws -> [String] {
+  public static func trace(seed: UInt64, operations: Int) throws -> [String] {
     var world = SimulatedWorld(nil)
-    let problems = try await play(Scenario.steps(seed: seed, count: operations), in: &world).problems
+    let problems = try play(Scenario.steps(seed: seed, count: operations), in: &world).problems
     return world.trace + problems
   }
 
@@ -50,27 +50,27 @@ public enum WalletSimulation {
     let steps: Int
   }
 
-  static func run(_ steps: [SimulationStep], _ bug: PlantedBug?) async throws -> Finding? {
+  static func run(_ steps: [SimulationStep], _ bug: PlantedBug?) throws -> Finding? {
     var world = SimulatedWorld(bug)
-    let (problems, count) = try await play(steps, in: &world)
+    let (problems, count) = try play(steps, in: &world)
     return problems.isEmpty ? nil : Finding(problems: problems, trace: world.trace, steps: count)
   }
 
   private static func play(
     _ steps: [SimulationStep], in world: inout SimulatedWorld
-  ) async throws -> (problems: [String], steps: Int) {
+  ) throws -> (problems: [String], steps: Int) {
     var next = 0
     while next < steps.count {
       var end = next + 1
       while end < steps.count, end - next < burstMax, steps[end].isTogether { end += 1 }
-      let problems = try await world.take(Array(steps[next..<end]), first: next + 1)
+      let problems = try world.take(Array(steps[next..<end]), first: next + 1)
       if !problems.isEmpty {
-        _ = try await world.calmDown()
+        _ = try world.calmDown()
         return (problems, end)
       }
       next = end
     }
-    return (try await world.calmDown(), steps.count)
+    return (try world.calmDown(), steps.count)
   }
 
   private static let burstMax = 6

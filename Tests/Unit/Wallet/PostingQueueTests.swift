@@ -155,6 +155,19 @@ struct PostingQueueTests {
     #expect(harness.balances(harness.buyer) == [5_000, 0, 0])
   }
 
+  // Goal: nobody waits for ever. Method: the lease is given back while a command is being looked up.
+  @Test("a command that is being decided when the lease is given back is refused, not forgotten")
+  func resigning() async throws {
+    let (harness, gate) = try await gated(70_000)
+    await gate.close()
+    async let refusal = code { try await harness.queue.perform(try harness.settle(1, hold: 0)) }
+    while await !gate.isAwaited { await Task.yield() }
+    await harness.queue.resign()
+    await gate.open()
+    #expect(await refusal == .serviceUnavailable)
+    #expect(harness.balances(harness.buyer) == [0, 0, 0])
+  }
+
   @Test("a full queue refuses at once")
   func bounded() async throws {
     var bounds = QueueLimits()

@@ -11,6 +11,7 @@ actor BatchWriter {
   private let limits: WalletLimits
   private let bounds: QueueLimits
   private let holder: @Sendable () -> String
+  private let executor: (any TaskExecutor)?
   private let pause: @Sendable (Duration) async -> Void
   private let line: WaitingLine
   private let watch: WriterWatch
@@ -25,14 +26,15 @@ actor BatchWriter {
 
   init(
     store: any LedgerStore, clock: any WallClock, limits: WalletLimits, bounds: QueueLimits,
-    holder: @escaping @Sendable () -> String, pause: @escaping @Sendable (Duration) async -> Void, line: WaitingLine,
-    watch: WriterWatch
+    holder: @escaping @Sendable () -> String, executor: (any TaskExecutor)?,
+    pause: @escaping @Sendable (Duration) async -> Void, line: WaitingLine, watch: WriterWatch
   ) {
     self.store = store
     self.clock = clock
     self.limits = limits
     self.bounds = bounds
     self.holder = holder
+    self.executor = executor
     self.pause = pause
     self.line = line
     self.watch = watch
@@ -59,7 +61,6 @@ actor BatchWriter {
   /// are.
   private var enough: Int? {
     guard flight != nil else { return 1 }
-    guard bounds.looksAhead else { return nil }
     let room = draft.bytes < bounds.batchBytesMax ? bounds.batchMax - draft.entries.count : 0
     return room > 0 ? min(room, max(1, lastSize / 2)) : nil
   }
@@ -105,7 +106,7 @@ actor BatchWriter {
 
   private func launch() {
     guard flight == nil, let batch = takeOff() else { return }
-    let landing = Task.detached { [line] in
+    let landing = Task.detached(executorPreference: executor) { [line] in
       let landing = await batch.fly()
       line.landed()
       return landing
@@ -115,7 +116,12 @@ actor BatchWriter {
 
   /// The draft as it is; a new one is begun behind it. Nil if it is empty.
   private func takeOff() -> BatchFlight? {
-    guard let term, !draft.isEmpty else { return nil }
+    guard !draft.isEmpty else { return nil }
+    guard let term else {
+      // The lease was given back meanwhile: nobody is answered from what was decided under it.
+      startOver()
+      return nil
+    }
     let batch = BatchFlight(draft, under: term, store, bounds)
     lastSize = draft.entries.count
     draft = BatchDraft(after: draft.changes)

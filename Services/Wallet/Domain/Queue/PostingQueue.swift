@@ -14,23 +14,28 @@ public final class PostingQueue: Sendable {
   private let line: WaitingLine
   private let watch = WriterWatch()
   private let writer: BatchWriter
+  private let pause: @Sendable (Duration) async -> Void
+  private let executor: (any TaskExecutor)?
 
   /// - Parameters:
   ///   - holder: what other processes call to reach this one (ADVERTISED_TARGET).
-  ///   - pause: waits between attempts at a batch; tests pass one that does not.
+  ///   - executor: where the writing goes on; nil stands for Swift's own pool.
+  ///   - pause: waits between attempts at a batch, and between two looks at the lease; tests pass one that does not.
   public init(
     store: any LedgerStore, clock: any WallClock, limits: WalletLimits, bounds: QueueLimits = QueueLimits(),
-    holder: @escaping @Sendable () -> String = { "local" },
+    holder: @escaping @Sendable () -> String = { "local" }, executor: (any TaskExecutor)? = nil,
     pause: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
   ) {
     self.store = store
     self.clock = clock
     self.bounds = bounds
     self.holder = holder
+    self.pause = pause
+    self.executor = executor
     line = WaitingLine(waitingMax: bounds.waitingMax)
     writer = BatchWriter(
-      store: store, clock: clock, limits: limits, bounds: bounds, holder: holder, pause: pause, line: line,
-      watch: watch)
+      store: store, clock: clock, limits: limits, bounds: bounds, holder: holder, executor: executor, pause: pause,
+      line: line, watch: watch)
   }
 
   /// Applies the command once, however often it is sent.
@@ -84,7 +89,7 @@ public final class PostingQueue: Sendable {
 
   /// Detached: a batch must not inherit the deadline, the cancellation or the call of whoever came first.
   private func startWork() {
-    Task.detached { [writer] in await writer.work() }
+    Task.detached(executorPreference: executor) { [writer] in await writer.work() }
   }
 
   // MARK: The lease
@@ -110,7 +115,7 @@ public final class PostingQueue: Sendable {
   public func keepLease() async {
     while !Task.isCancelled {
       await look()
-      try? await Task.sleep(for: bounds.lookEvery, clock: .continuous)
+      await pause(bounds.lookEvery)
     }
     await resign()
   }
@@ -118,7 +123,7 @@ public final class PostingQueue: Sendable {
   /// Gives the lease back: no command is applied here afterwards.
   public func resign() async {
     // The task's own cancellation must not keep it from that.
-    await Task.detached { [writer] in await writer.resign() }.value
+    await Task.detached(executorPreference: executor) { [writer] in await writer.resign() }.value
   }
 
   private func look() async {

@@ -10,8 +10,6 @@ public struct QueueLimits: Sendable {
   public var batchBytesMax = 4 << 20
   /// Attempts at one batch that does not fit the books after all (DOMAIN 0.4).
   public var attemptsMax = 3
-  /// Whether the next batch is put together while one is under way.
-  public var looksAhead = true
   /// One round, from load to commit: far below the 60 s after which MongoDB ends a transaction by itself.
   public var roundTime = Duration.seconds(10)
   /// Finding out how a commit of unknown outcome ended.
