@@ -21,12 +21,17 @@ public struct FailPoint: Sendable {
   public let times: Int64?
   /// Commands let through before the first strike.
   public let skip: Int64?
+  /// Strikes only commands on this collection of the test's database; nil strikes those on all.
+  public let collection: String?
 
-  public init(_ commands: [String], _ effect: Effect, times: Int64? = 1, skip: Int64? = nil) {
+  public init(
+    _ commands: [String], _ effect: Effect, times: Int64? = 1, skip: Int64? = nil, on collection: String? = nil
+  ) {
     self.commands = commands
     self.effect = effect
     self.times = times
     self.skip = skip
+    self.collection = collection
   }
 
   /// The server has one such failpoint: tests of all processes take turns through a lock document that expires by
@@ -40,11 +45,12 @@ public struct FailPoint: Sendable {
     for mongo: TestMongo, _ body: () async throws -> Value
   ) async throws -> Value {
     let appName = mongo.appName
+    let namespace = collection.map { "\(mongo.database.name).\($0)" }
     return try await TestMongo.asOperator { database in
       try await Self.lock(database, holder: appName)
       let result: Result<Value, any Error>
       do {
-        try await configure(database, appName)
+        try await configure(database, appName, namespace)
         result = .success(try await body())
       } catch {
         result = .failure(error)
@@ -57,8 +63,9 @@ public struct FailPoint: Sendable {
     }
   }
 
-  private func configure(_ database: MongoDatabase, _ appName: String) async throws {
+  private func configure(_ database: MongoDatabase, _ appName: String, _ namespace: String?) async throws {
     var data: BSONDocument = ["failCommands": .strings(commands), "appName": .string(appName)]
+    if let namespace { data.append("namespace", .string(namespace)) }
     switch effect {
     case .error(let code, let labels):
       data.append("errorCode", .int64(code))

@@ -80,7 +80,8 @@ struct WalletMongoTests {
       let ledger = try await MongoLedgerStore(mongo.database)
       let reader = WalletStoreFixture(ledger, MongoWalletStore(mongo.database))
       let deposit = try Fixture.deposit(7, ref: "A")
-      let held = FailPoint(["find"], .block(milliseconds: 500), times: 4)
+      // Long enough for the other process on a busy machine; the one look that is held takes it in any case.
+      let held = FailPoint(["find"], .block(milliseconds: 4_000), on: "transactions")
       let found = try await held.active(for: mongo) {
         async let found = reader.queue.replay(of: deposit)
         try await TestMongo.asOperator { other in
