@@ -97,7 +97,8 @@ let tools: [Target] = [
     dependencies: ["Access", "Kernel", "Messages", "RPC", "Stubs", "Transport", argumentParser, log],
     path: "Shared/Operator"),
   .executableTarget(
-    name: "bench-echo", dependencies: ["Introspection", "Messages", "RPC", "Stubs", "Signals", argumentParser, log],
+    name: "bench-echo",
+    dependencies: ["Introspection", "Messages", "RPC", "Stubs", "Signals", "Telemetry", argumentParser, log],
     path: "Shared/BenchEcho", swiftSettings: hotAsync),
   .executableTarget(name: "bench-bson", dependencies: ["Kernel", "Mongo"], path: "Shared/BenchBSON"),
   .executableTarget(

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Kernel
 
 /// Why SERVICE_KEYS_FILE cannot be used. Never holds a key.

@@ -5,6 +5,7 @@ import Messages
 import RPC
 import Signals
 import Stubs
+import Telemetry
 
 /// The RPC runtime with nothing behind it: what conformance tests and benchmarks of the runtime call.
 @main
@@ -66,7 +67,8 @@ struct BenchEcho: AsyncParsableCommand {
     let server = RPCServer(
       configuration, interceptors: [admission, CallLog(logger: logger)], services: services, logger: logger)
     let (host, port) = try await server.start()
-    StandardError.write(#"{"level":"info","message":"listening","service":"bench-echo","grpc":"\#(host):\#(port)"}"#)
+    let line = #"{"level":"info","message":"listening","service":"bench-echo","grpc":"\#(host):\#(port)"}"# + "\n"
+    StandardErrorSink().write(Array(line.utf8))
     await TerminationSignals().first()
     await server.shutdownGracefully(within: .seconds(10))
   }

@@ -1,6 +1,6 @@
 import Access
 import Config
-import Foundation
+import FoundationEssentials
 import Logging
 import Transport
 

@@ -37,6 +37,7 @@ def test_links_of_documents_resolve():
     (tidy.long_lines, "a.swift", "x" * 121, "x" * 120),
     (tidy.unfinished, "a.swift", "// TO" "DO later", "// done"),
     (tidy.forbidden_imports, "Services/Wallet/API/Deposit.swift", "import CMongoc", "import Kernel"),
+    (tidy.forbidden_imports, "Shared/Access/Keys.swift", "import Foundation", "import FoundationEssentials"),
     (tidy.forbidden_imports, "Services/Wallet/Domain/Wallet.swift", "import Mongo", "import Kernel"),
     (tidy.forbidden_imports, "Shared/RPC/Server.swift", "internal import WalletDomain", "import Kernel"),
     (tidy.long_functions, "a.swift", "func a() {\n" + "x\n" * 69 + "}", "func a() {\n" + "x\n" * 68 + "}"),

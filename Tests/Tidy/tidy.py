@@ -17,6 +17,9 @@ C_IMPORTERS = {
     "CArgon2": ("Services/Identity/Passwords",),
 }
 
+# Tools that start, do one thing and end; whatever goes on running does without what Foundation adds to its essentials.
+FOUNDATION_IMPORTERS = ("Shared/Operator/", "Shared/ProtoGen/", "Shared/BenchLoad/", "Tests/")
+
 
 def is_generated(path):
     return "Generated" in path.parts or path.name.endswith((".pb-c.c", ".pb-c.h"))
@@ -41,7 +44,7 @@ def unfinished(path, text):
 
 
 def forbidden_imports(path, text):
-    """C modules outside their one importer, shared code that knows a service, and impure domains."""
+    """C modules outside their one importer, all of Foundation, shared code that knows a service, and impure domains."""
     found = []
     folder = path.as_posix()
     for number, line in enumerate(text.splitlines(), 1):
@@ -55,7 +58,9 @@ def forbidden_imports(path, text):
         if folder.startswith("Shared/") and re.fullmatch(
                 r"(Identity|Campaign|Order|Wallet|Audit|Gateway)(Domain|Storage|API)", module):
             found.append(f"{path}:{number}: shared code must not know a service")
-        if "/Domain/" in folder and module not in ("Kernel", "Synchronization", "Foundation", "Crypto"):
+        if module == "Foundation" and not folder.startswith(FOUNDATION_IMPORTERS):
+            found.append(f"{path}:{number}: services import FoundationEssentials: Foundation costs them 6 MB each")
+        if "/Domain/" in folder and module not in ("Kernel", "Synchronization", "FoundationEssentials", "Crypto"):
             found.append(f"{path}:{number}: a domain imports Kernel only, not {module}")
     return found
 

@@ -1,8 +1,0 @@
-import Foundation
-
-enum StandardError {
-  /// One line, whole.
-  static func write(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
-  }
-}
