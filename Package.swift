@@ -24,6 +24,17 @@ let hot: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .whe
 /// task's executor when it begins and when it ends, only to find that it is there already.
 let hotAsync = hot + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
 
+/// Release builds of what runs for long carry the Swift libraries inside, which costs each process less memory and each
+/// call less time (deploy/decisions/0013-swift-libraries-inside.md). Nobody looks up a symbol in them, so they export
+/// none. The last two libraries are parts of FoundationEssentials; Foundation as a whole does not link this way.
+let contained: [LinkerSetting] = [
+  .unsafeFlags(
+    [
+      "-static-stdlib", "-use-ld=lld", "-Xlinker", "--no-export-dynamic", "-l_FoundationCShims",
+      "-l_FoundationCollections",
+    ], .when(platforms: [.linux], configuration: .release))
+]
+
 /// One library of the shared machinery, in `Shared/<name>`.
 func shared(_ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: "Shared/\(name)", swiftSettings: settings)
@@ -51,7 +62,7 @@ func service(
         .byName(name: domainName), .byName(name: storageName), .byName(name: apiName), "Kernel", "Config",
         "ServiceRuntime", "Stubs",
       ] + main,
-      path: "Services/\(name)/Main"),
+      path: "Services/\(name)/Main", linkerSettings: contained),
   ]
 }
 
@@ -99,7 +110,7 @@ let tools: [Target] = [
   .executableTarget(
     name: "bench-echo",
     dependencies: ["Introspection", "Messages", "RPC", "Stubs", "Signals", "Telemetry", argumentParser, log],
-    path: "Shared/BenchEcho", swiftSettings: hotAsync),
+    path: "Shared/BenchEcho", swiftSettings: hotAsync, linkerSettings: contained),
   .executableTarget(name: "bench-bson", dependencies: ["Kernel", "Mongo"], path: "Shared/BenchBSON"),
   .executableTarget(
     name: "bench-load", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchLoad"),
@@ -142,7 +153,7 @@ let services: [Target] =
       dependencies: [
         "GatewayAPI", "Access", "Kernel", "Config", "Messages", "ServiceRuntime", "Stubs", "RPC",
       ],
-      path: "Services/Gateway/Main"),
+      path: "Services/Gateway/Main", linkerSettings: contained),
   ]
 
 let suites: [Target] = [
