@@ -18,14 +18,47 @@ public final class Metrics: Sendable {
     let labels: String
   }
 
-  private struct Histogram {
-    var buckets = [UInt64](repeating: 0, count: Metrics.latencyBounds.count)
-    var count: UInt64 = 0
-    var sum = 0.0
+  /// One series that only grows. Whoever counts often keeps it instead of naming it anew.
+  public final class Counter: Sendable {
+    private let count = Atomic<UInt64>(0)
+
+    fileprivate init() {}
+
+    public var value: UInt64 { count.load(ordering: .relaxed) }
+
+    public func increment(by amount: UInt64 = 1) {
+      count.wrappingAdd(amount, ordering: .relaxed)
+    }
+  }
+
+  /// How long something took, each time. Whoever observes often keeps it instead of naming it anew.
+  public final class Histogram: Sendable {
+    fileprivate struct Reading {
+      var buckets = [UInt64](repeating: 0, count: Metrics.latencyBounds.count)
+      var count: UInt64 = 0
+      var sum = 0.0
+    }
+
+    private let state = Mutex(Reading())
+
+    fileprivate init() {}
+
+    fileprivate var reading: Reading { state.withLock { $0 } }
+
+    public func observe(_ duration: Duration) {
+      let parts = duration.components
+      let seconds = Double(parts.seconds) + Double(parts.attoseconds) / 1e18
+      let bucket = Metrics.latencyBounds.firstIndex { seconds <= $0 }
+      state.withLock { state in
+        state.count += 1
+        state.sum += seconds
+        if let bucket { state.buckets[bucket] += 1 }
+      }
+    }
   }
 
   private struct State {
-    var counters: [Series: UInt64] = [:]
+    var counters: [Series: Counter] = [:]
     var histograms: [Series: Histogram] = [:]
     var help: [String: String] = [:]
   }
@@ -38,22 +71,34 @@ public final class Metrics: Sendable {
     state.withLock { $0.help[name] = help }
   }
 
-  public func increment(_ name: String, _ labels: KeyValuePairs<String, String> = [:], by amount: UInt64 = 1) {
+  /// The series of these labels; begun at zero by whoever asks first.
+  public func counter(_ name: String, _ labels: KeyValuePairs<String, String> = [:]) -> Counter {
     let series = Series(name: name, labels: Self.text(of: labels))
-    state.withLock { $0.counters[series, default: 0] &+= amount }
+    return state.withLock { state in
+      if let known = state.counters[series] { return known }
+      let new = Counter()
+      state.counters[series] = new
+      return new
+    }
+  }
+
+  /// The series of these labels; begun empty by whoever asks first.
+  public func histogram(_ name: String, _ labels: KeyValuePairs<String, String> = [:]) -> Histogram {
+    let series = Series(name: name, labels: Self.text(of: labels))
+    return state.withLock { state in
+      if let known = state.histograms[series] { return known }
+      let new = Histogram()
+      state.histograms[series] = new
+      return new
+    }
+  }
+
+  public func increment(_ name: String, _ labels: KeyValuePairs<String, String> = [:], by amount: UInt64 = 1) {
+    counter(name, labels).increment(by: amount)
   }
 
   public func observe(_ name: String, _ labels: KeyValuePairs<String, String> = [:], _ duration: Duration) {
-    let series = Series(name: name, labels: Self.text(of: labels))
-    let parts = duration.components
-    let seconds = Double(parts.seconds) + Double(parts.attoseconds) / 1e18
-    state.withLock { state in
-      var histogram = state.histograms[series] ?? Histogram()
-      histogram.count += 1
-      histogram.sum += seconds
-      if let index = Self.latencyBounds.firstIndex(where: { seconds <= $0 }) { histogram.buckets[index] += 1 }
-      state.histograms[series] = histogram
-    }
+    histogram(name, labels).observe(duration)
   }
 
   /// A value that the caller reads at the moment of asking.
@@ -96,11 +141,11 @@ public final class Metrics: Sendable {
     }
     for (name, group) in Self.grouped(counters) {
       lines += Self.header(name, "counter", help)
-      lines += group.map { series, value in "\(name)_total\(Self.braced(series.labels)) \(value)" }
+      lines += group.map { series, counter in "\(name)_total\(Self.braced(series.labels)) \(counter.value)" }
     }
     for (name, group) in Self.grouped(histograms) {
       lines += Self.header(name, "histogram", help)
-      for (series, histogram) in group { lines += Self.lines(of: histogram, name, series.labels) }
+      for (series, histogram) in group { lines += Self.lines(of: histogram.reading, name, series.labels) }
     }
     lines.append("# EOF")
     return lines.joined(separator: "\n") + "\n"
@@ -116,7 +161,7 @@ public final class Metrics: Sendable {
     ["# TYPE \(name) \(type)"] + (help[name].map { ["# HELP \(name) \($0)"] } ?? [])
   }
 
-  private static func lines(of histogram: Histogram, _ name: String, _ labels: String) -> [String] {
+  private static func lines(of histogram: Histogram.Reading, _ name: String, _ labels: String) -> [String] {
     let prefix = labels.isEmpty ? "" : labels + ","
     var lines: [String] = []
     var cumulative: UInt64 = 0
@@ -131,17 +176,20 @@ public final class Metrics: Sendable {
   }
 
   private static func text(of labels: KeyValuePairs<String, String>) -> String {
-    labels.map { name, value in
-      let escaped = value.flatMap { character -> String in
-        switch character {
-        case "\\": "\\\\"
-        case "\"": "\\\""
-        case "\n": "\\n"
-        default: String(character)
-        }
+    labels.map { name, value in "\(name)=\"\(escaped(value))\"" }.joined(separator: ",")
+  }
+
+  private static func escaped(_ value: String) -> String {
+    let special = [UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "\n")]
+    guard value.utf8.contains(where: special.contains) else { return value }
+    return value.map { character -> String in
+      switch character {
+      case "\\": "\\\\"
+      case "\"": "\\\""
+      case "\n": "\\n"
+      default: String(character)
       }
-      return "\(name)=\"\(String(escaped))\""
-    }.joined(separator: ",")
+    }.joined()
   }
 
   private static func braced(_ labels: String) -> String { labels.isEmpty ? "" : "{\(labels)}" }
