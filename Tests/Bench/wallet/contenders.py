@@ -101,7 +101,7 @@ class Contender:
             after.children_user + after.children_system - children.children_user - children.children_system, 3)
         return Run(
             self.name, callers, hot, rate, result["transfers"], result["seconds"], result["perSecond"],
-            result["p50Micros"], result["p99Micros"], result["conflicts"], cpu)
+            result["p50Micros"], result["p99Micros"], result["conflicts"], cpu, result["warmUps"])
 
     def book_problems(self, database):
         """What contradicts the books: balances, rows and versions, all of them summed by the server."""

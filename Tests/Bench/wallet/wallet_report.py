@@ -23,6 +23,8 @@ class Run:
     conflicts: int
     # CPU seconds during the run by part: database, service, load.
     cpu: dict
+    # Transfers before those that are counted; their CPU time is in `cpu`.
+    warm_ups: int = 0
 
 
 class Report:
@@ -62,7 +64,7 @@ class Report:
         for hot in (0, 50):
             for run in sorted((run for run in self.runs if run.hot_percent == hot), key=lambda run: run.callers):
                 parts = " | ".join(
-                    f"{run.cpu[part] * 1e6 / run.transfers:.0f}" if part in run.cpu and run.transfers else ""
+                    f"{run.cpu[part] * 1e6 / (run.transfers + run.warm_ups):.0f}" if part in run.cpu and run.transfers else ""
                     for part in ("database", "service", "load"))
                 lines.append(
                     f"| {'hot' if hot else 'spread'} | {run.callers} | {run.contender} | {run.per_second:.0f} "
@@ -102,7 +104,8 @@ class Report:
                 "contender": run.contender, "callers": run.callers, "hotPercent": run.hot_percent, "rate": run.rate,
                 "transfers": run.transfers, "seconds": round(run.seconds, 3),
                 "transfersPerSecond": round(run.per_second, 1), "p50Micros": run.p50_micros,
-                "p99Micros": run.p99_micros, "conflicts": run.conflicts, "cpuSeconds": run.cpu}
+                "p99Micros": run.p99_micros, "conflicts": run.conflicts, "cpuSeconds": run.cpu,
+                "warmUps": run.warm_ups}
 
         document = {
             "ratios": self.ratios(), "runs": [plain(run) for run in self.runs],

@@ -54,6 +54,9 @@ struct LoadOptions: ParsableArguments {
   @Option(help: "How long, in seconds.")
   var seconds = 5.0
 
+  @Option(help: "How long before that, in seconds, without counting.")
+  var warmUp = 0.5
+
   @Option(help: "The part of the debits that go to one wallet, in percent.")
   var hot = 0
 
@@ -63,12 +66,13 @@ struct LoadOptions: ParsableArguments {
   func validate() throws {
     guard (1...10_000).contains(callers) else { throw ValidationError("--callers must be from 1 to 10000") }
     guard (0.01...3_600).contains(seconds) else { throw ValidationError("--seconds must be from 0.01 to 3600") }
+    guard (0...60).contains(warmUp) else { throw ValidationError("--warm-up must be from 0 to 60") }
     guard (0...100).contains(hot) else { throw ValidationError("--hot must be from 0 to 100") }
     guard (0...1_000_000).contains(rate) else { throw ValidationError("--rate must be from 0 to 1000000") }
   }
 
   func run(_ population: Population, _ move: @escaping Transfers.Move) async throws {
-    let transfers = Transfers(population, hotPercent: hot, move)
+    let transfers = Transfers(population, hotPercent: hot, warmUp: .seconds(warmUp), move)
     let tally =
       rate > 0
       ? await transfers.steadily(rate, for: .seconds(seconds))

@@ -17,18 +17,21 @@ struct Transfers: Sendable {
 
   private let population: Population
   private let hotPercent: Int
+  private let warmUp: Duration
   private let move: Move
 
-  init(_ population: Population, hotPercent: Int, _ move: @escaping Move) {
+  /// What begins within `warmUp` is counted apart, without its latency: connections are opened then.
+  init(_ population: Population, hotPercent: Int, warmUp: Duration, _ move: @escaping Move) {
     self.population = population
     self.hotPercent = hotPercent
+    self.warmUp = warmUp
     self.move = move
   }
 
   /// Callers that each wait for an answer before they call again.
   func closedLoop(callers: Int, for duration: Duration) async -> Tally {
     let clock = ContinuousClock()
-    let start = clock.now
+    let start = clock.now + warmUp
     let end = start + duration
     return await withTaskGroup(of: Tally.self) { group in
       for _ in 0..<callers {
@@ -36,7 +39,7 @@ struct Transfers: Sendable {
           var tally = Tally()
           var random = SystemRandomNumberGenerator()
           while clock.now < end, tally.firstFailure == nil {
-            await one(at: clock.now, clock, &random, &tally)
+            await one(at: clock.now, after: start, clock, &random, &tally)
           }
           return tally
         }
@@ -48,21 +51,22 @@ struct Transfers: Sendable {
   /// Transfers that begin when they are due: a service that stands still is seen in the latencies.
   func steadily(_ rate: Int, for duration: Duration) async -> Tally {
     let clock = ContinuousClock()
-    let start = clock.now
+    let first = clock.now
+    let start = first + warmUp
     let total = Total()
     await withDiscardingTaskGroup { group in
       var begun = 0
       while true {
-        let elapsed = start.duration(to: clock.now)
-        if elapsed >= duration { break }
+        let elapsed = first.duration(to: clock.now)
+        if elapsed >= warmUp + duration { break }
         let due = Int(elapsed / .seconds(1) * Double(rate))
         while begun < due {
-          let dueAt = start + .seconds(1) * (Double(begun) / Double(rate))
+          let dueAt = first + .seconds(1) * (Double(begun) / Double(rate))
           begun += 1
           group.addTask {
             var tally = Tally()
             var random = SystemRandomNumberGenerator()
-            await one(at: dueAt, clock, &random, &tally)
+            await one(at: dueAt, after: start, clock, &random, &tally)
             total.add(tally)
           }
         }
@@ -74,8 +78,8 @@ struct Transfers: Sendable {
   }
 
   private func one(
-    at due: ContinuousClock.Instant, _ clock: ContinuousClock, _ random: inout SystemRandomNumberGenerator,
-    _ tally: inout Tally
+    at due: ContinuousClock.Instant, after start: ContinuousClock.Instant, _ clock: ContinuousClock,
+    _ random: inout SystemRandomNumberGenerator, _ tally: inout Tally
   ) async {
     let isHot = Int.random(in: 0..<100, using: &random) < hotPercent
     let owner = isHot ? 0 : Int.random(in: 0..<population.owners.count, using: &random)
@@ -85,7 +89,7 @@ struct Transfers: Sendable {
       order: .generate(at: SystemClock().now()))
     do {
       let conflicts = try await move(next)
-      tally.record(due.duration(to: clock.now), conflicts: conflicts)
+      if due < start { tally.noteWarmUp() } else { tally.record(due.duration(to: clock.now), conflicts: conflicts) }
     } catch {
       tally.fail(error)
     }
@@ -106,6 +110,7 @@ private final class Total: Sendable {
 /// What became of the transfers.
 struct Tally: Sendable {
   private var micros: [Int] = []
+  private var warmUps = 0
   private var conflicts = 0
   private(set) var firstFailure: String?
   private var failures = 0
@@ -116,6 +121,10 @@ struct Tally: Sendable {
     self.conflicts += conflicts
   }
 
+  mutating func noteWarmUp() {
+    warmUps += 1
+  }
+
   mutating func fail(_ error: any Error) {
     failures += 1
     firstFailure = firstFailure ?? "\(error)"
@@ -123,6 +132,7 @@ struct Tally: Sendable {
 
   mutating func add(_ other: Tally) {
     micros += other.micros
+    warmUps += other.warmUps
     conflicts += other.conflicts
     failures += other.failures
     firstFailure = firstFailure ?? other.firstFailure
@@ -142,6 +152,6 @@ struct Tally: Sendable {
     let seconds = elapsed / .seconds(1)
     return "{\"transfers\":\(sorted.count),\"seconds\":\(seconds),\"perSecond\":\(Double(sorted.count) / seconds),"
       + "\"p50Micros\":\(percentile(0.5)),\"p99Micros\":\(percentile(0.99)),\"conflicts\":\(conflicts),"
-      + "\"failures\":\(failures)}"
+      + "\"failures\":\(failures),\"warmUps\":\(warmUps)}"
   }
 }
