@@ -5,7 +5,8 @@ import Synchronization
 
 /// Carries the outbox to its receiver: at least once, in order within an aggregate, for as long as it takes.
 ///
-/// The collection is the truth and is read in rounds; `wake`, a change stream and, should both fail, a poll tell when.
+/// The collection is the truth and is read in rounds; `wake`, a poll, and a change stream for what other replicas
+/// append tell when.
 /// One replica relays at a time (`LeaderLease`). Two at once, for a moment, repeat messages at most: the receiver
 /// stores an event id once. Pauses are counted by the database's clock or the monotonic one.
 public final class OutboxRelay: Sendable {
@@ -13,8 +14,11 @@ public final class OutboxRelay: Sendable {
   public typealias Deliver = @Sendable ([OutboxMessage]) async throws -> Void
 
   struct Settings: Sendable {
-    /// The longest time until a message is noticed whose `wake` was lost while the change stream is down.
+    /// The longest time until a message is noticed that no `wake` and no change stream has told of.
     var pollEvery = Duration.seconds(1)
+    /// How long the change stream stands once the poll has found such a message; nil lets it stand always. For the
+    /// database it is far from free: it walks through everything that a transaction writes.
+    var streamSpan: Duration? = .seconds(300)
     /// Before a change stream that failed is begun anew.
     var streamPause = Duration.milliseconds(200)
     /// Pauses of the whole relay, while the receiver is away.
@@ -56,6 +60,8 @@ public final class OutboxRelay: Sendable {
   private let logger: Logger
   private let settings: Settings
   private let signal = WakeSignal()
+  /// Somebody else appends, of whom only a change stream tells in time.
+  private let strangers = WakeSignal()
   private let state: Mutex<State>
 
   /// `service` makes event ids unique among all services.
@@ -94,8 +100,21 @@ public final class OutboxRelay: Sendable {
     state.withLock { $0.reading.backlog = nil }
   }
 
-  /// Wakes the relay for what any replica commits.
+  /// Wakes the relay for what any replica commits, while there are others that do.
   private func watch() async {
+    guard let span = settings.streamSpan else { return await stream() }
+    while !Task.isCancelled {
+      await strangers.next()
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { await self.stream() }
+        group.addTask { try? await Task.sleep(for: span, clock: .continuous) }
+        await group.next()
+        group.cancelAll()
+      }
+    }
+  }
+
+  private func stream() async {
     let arrivals: [BSONDocument] = [["$match": ["operationType": "insert"]], ["$project": ["_id": 1]]]
     while !Task.isCancelled {
       do {
@@ -122,11 +141,14 @@ public final class OutboxRelay: Sendable {
   private func relay() async {
     var backoff = settings.backoffMin
     var isHeld = false
+    var isPoll = false
     while !Task.isCancelled {
-      let before = reading.dispatched
+      let before = reading
       let round = await guardedRound()
       await countBacklog()
-      if isHeld, reading.dispatched > before {
+      if isPoll, reading.attempts > before.attempts { strangers.set() }
+      isPoll = false
+      if isHeld, reading.dispatched > before.dispatched {
         logger.info("outbox delivery resumed", metadata: ["service": "\(service)"])
         isHeld = false
         backoff = settings.backoffMin
@@ -136,7 +158,8 @@ public final class OutboxRelay: Sendable {
       case .more: continue
       case .idle(let nextDue) where isHeld: pause = min(backoff, nextDue ?? backoff)
       case .idle(let nextDue):
-        await signal.wait(atMost: min(settings.pollEvery, nextDue ?? settings.pollEvery))
+        let isWoken = await signal.wait(atMost: min(settings.pollEvery, nextDue ?? settings.pollEvery))
+        isPoll = !isWoken && nextDue == nil
         continue
       case .held:
         if !isHeld { logger.warning("outbox delivery held back", metadata: ["service": "\(service)"]) }

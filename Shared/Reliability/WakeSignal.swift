@@ -18,17 +18,24 @@ final class WakeSignal: Sendable {
     waiting?.resume()
   }
 
-  /// Returns when the flag is set, after `span`, or when the task is cancelled.
-  func wait(atMost span: Duration) async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.next() }
-      group.addTask { try? await Task.sleep(for: span) }
-      await group.next()
-      group.cancelAll()
+  /// Returns when the flag is set, after `span`, or when the task is cancelled; true if it was not for the time.
+  func wait(atMost span: Duration) async -> Bool {
+    await withTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        await self.next()
+        return true
+      }
+      group.addTask {
+        try? await Task.sleep(for: span)
+        return false
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? false
     }
   }
 
-  private func next() async {
+  /// Returns when the flag is set, or the task is cancelled.
+  func next() async {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let goesOn = state.withLock { state in

@@ -15,6 +15,7 @@ enum OutboxHarness {
   static let impatient: OutboxRelay.Settings = {
     var settings = OutboxRelay.Settings()
     settings.pollEvery = .seconds(3_600)
+    settings.streamSpan = nil
     settings.backoffMin = .milliseconds(1)
     settings.backoffMax = .milliseconds(2)
     settings.delayMin = .zero
