@@ -35,13 +35,30 @@ public enum Outbox {
     _ entries: [AuditEntry], events: [DomainEvent] = [], aggregate: String, seq: Int64, eventKey: String,
     now: Timestamp, in connection: MongoConnection
   ) throws {
-    guard !entries.isEmpty || !events.isEmpty else { return }
+    try append(
+      messages: try messages(entries, events: events, eventKey: eventKey), aggregate: aggregate, seq: seq, now: now,
+      in: connection)
+  }
+
+  /// What `append` stores of entries and events: for those who make it before their transaction begins.
+  public static func messages(
+    _ entries: [AuditEntry], events: [DomainEvent] = [], eventKey: String
+  ) throws(MongoFailure) -> [BSONDocument] {
     let key = eventKey.unicodeScalars.count <= eventKeyMax ? eventKey : digest(eventKey)
-    let contents =
-      try entries.map { (auditTopic, try $0.payload()) } + events.map { ($0.topic, try $0.document()) }
-    let messages = contents.enumerated().map { index, content in
-      OutboxMessage(eventID: "\(key)#\(index)", topic: content.0, payload: content.1).document
+    var messages: [BSONDocument] = []
+    func add(_ topic: String, _ payload: BSONDocument) {
+      messages.append(OutboxMessage(eventID: "\(key)#\(messages.count)", topic: topic, payload: payload).document)
     }
+    for entry in entries { add(auditTopic, try entry.payload()) }
+    for event in events { add(event.topic, try event.document()) }
+    return messages
+  }
+
+  /// Appends what `messages` has made, perhaps of several keys. Otherwise like the other one.
+  public static func append(
+    messages: [BSONDocument], aggregate: String, seq: Int64, now: Timestamp, in connection: MongoConnection
+  ) throws {
+    guard !messages.isEmpty else { return }
     try connection.insertOne(
       collection,
       [
@@ -75,13 +92,17 @@ extension OutboxMessage {
   }
 
   var document: BSONDocument {
-    ["eventId": .string(eventID), "topic": .string(topic), "payload": .document(payload)]
+    BSONDocument(capacity: payload.bytes.count + 256) { message in
+      message.append("eventId", eventID)
+      message.append("topic", topic)
+      message.append("payload", payload)
+    }
   }
 }
 
 /// What one transaction left in the outbox.
 struct OutboxDocument: Hashable, Sendable {
-  let id: String
+  let id: ObjectID
   let aggregate: String
   let seq: Int64
   let messages: [OutboxMessage]

@@ -1,26 +1,9 @@
 import Kernel
-import Mongo
 import Reliability
 import WalletDomain
 
-extension LedgerBatch {
-  /// Whether somebody is to hear of the batch.
-  var hasMessages: Bool { !audits.isEmpty || !records.isEmpty || !events.isEmpty }
-}
-
-extension LedgerWriting {
-  /// One outbox document carries the audit entries and the events of the whole batch.
-  func appendMessages() throws {
-    guard batch.hasMessages else { return }
-    try Outbox.append(
-      batch.audits.map(AuditEntry.init) + batch.records.map(AuditEntry.init),
-      events: batch.events.map { DomainEvent($0, at: batch.at) }, aggregate: "wallet", seq: batch.number,
-      eventKey: "wallet/\(batch.id)", now: batch.at, in: connection)
-  }
-}
-
 extension AuditEntry {
-  fileprivate init(_ audit: WalletAudit) {
+  init(_ audit: WalletAudit) {
     self.init(
       action: audit.action.rawValue, entityType: "Wallet", entityID: audit.wallet.rawValue, actor: audit.actor,
       metadata: [
@@ -57,7 +40,7 @@ extension AuditValue {
 }
 
 extension DomainEvent {
-  fileprivate init(_ event: LedgerEvent, at now: Timestamp) {
+  init(_ event: LedgerEvent, at now: Timestamp) {
     self.init(
       topic: event.topic.rawValue,
       audience: EventAudience(

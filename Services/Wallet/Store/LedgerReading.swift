@@ -42,24 +42,24 @@ struct LedgerReading {
   }
 
   /// `batches` was read before the rest.
-  func ledger(after batches: Int64 = 0) throws -> Ledger {
+  private func ledger(after batches: Int64) throws -> Ledger {
     let holds = try holds()
     let postings = try postings()
     let payouts = try payouts()
     return Ledger(
-      batchesCommitted: batches, wallets: try wallets(with: holds, postings, payouts), holds: holds,
+      batchesCommitted: batches, wallets: try wallets(of: Self.owners(needs, holds, postings, payouts)), holds: holds,
       postings: postings, voided: try voided(), requests: try requests(), payouts: payouts)
   }
 
-  private func holds() throws -> [Hold] {
+  func holds() throws -> [Hold] {
     guard !needs.orders.isEmpty else { return [] }
     return try connection.find(Collections.holds, ["orderId": ["$in": .ids(needs.orders)]]).map(HoldDocument.hold)
   }
 
   /// Whoever the loaded holds, settlements and payouts concern is loaded as well: commands name only their numbers.
-  private func wallets(
-    with holds: [Hold], _ postings: [KnownPosting], _ payouts: [Payout]
-  ) throws -> [Wallet] {
+  static func owners(
+    _ needs: LedgerNeeds, _ holds: [Hold], _ postings: [KnownPosting], _ payouts: [Payout]
+  ) -> Set<UserID> {
     var owners = needs.owners
     for terms in holds.filter(\.isOpen).compactMap(\.terms) {
       owners.formUnion([terms.owner, terms.buyer, terms.mediator])
@@ -68,13 +68,17 @@ struct LedgerReading {
       owners.formUnion(posting.fingerprint.orderParts?.parties ?? [])
     }
     owners.formUnion(payouts.lazy.filter { needs.payouts.contains($0.id) }.map(\.beneficiary))
+    return owners
+  }
+
+  func wallets(of owners: Set<UserID>) throws -> [Wallet] {
     guard !owners.isEmpty else { return [] }
     return try connection.find(Collections.wallets, ["ownerUserId": ["$in": .ids(owners)], "deletedAt": .null])
       .map(WalletDocument.wallet)
   }
 
   /// First legs tell which postings exist; the other legs are read for those only, that is, for repeats.
-  private func postings() throws -> [KnownPosting] {
+  func postings() throws -> [KnownPosting] {
     let keys = needs.postings.union(try settlementKeys())
     guard !keys.isEmpty else { return [] }
     let first = try connection.find(
@@ -108,7 +112,7 @@ struct LedgerReading {
     return keys
   }
 
-  private func voided() throws -> [VoidedPosting] {
+  func voided() throws -> [VoidedPosting] {
     guard !needs.voidable.isEmpty else { return [] }
     return try connection.find(Collections.voidedPostings, ["key": ["$in": .strings(needs.voidable.map(\.text))]])
       .map(VoidedPostingDocument.voided)

@@ -1,15 +1,7 @@
 import Kernel
 import Mongo
+import Reliability
 import WalletDomain
-
-/// What a batch writes, as documents: made before its turn comes.
-struct EncodedChanges: Sendable {
-  let rows: [BSONDocument]
-
-  init(_ changes: [LedgerChange]) {
-    rows = changes.flatMap(\.postings).flatMap(\.rows).map(TransactionDocument.document)
-  }
-}
 
 /// Writes one batch inside a transaction. Every write is conditional; the first that does not count loses them all.
 struct LedgerWriting {
@@ -20,10 +12,12 @@ struct LedgerWriting {
   }
 
   let batch: LedgerBatch
+  let documents: BatchDocuments
   let connection: MongoConnection
 
-  init(_ batch: LedgerBatch, _ connection: MongoConnection) {
+  init(_ batch: LedgerBatch, _ documents: BatchDocuments, _ connection: MongoConnection) {
     self.batch = batch
+    self.documents = documents
     self.connection = connection
   }
 
@@ -34,56 +28,20 @@ struct LedgerWriting {
     try writeWallets()
     try writeHolds()
     try writePayouts()
-    try insert(Collections.transactions, rows)
+    try insert(Collections.transactions, documents.rows)
     try reverse()
     try insert(Collections.voidedPostings, batch.voided.map(VoidedPostingDocument.document))
     try storeRequests()
-    try appendMessages()
-  }
-
-  private var rows: [BSONDocument] {
-    let encoded = batch.encoded.isEmpty ? [EncodedChanges(batch.changes)] : batch.encoded
-    return encoded.flatMap { ($0 as? EncodedChanges)?.rows ?? [] }
-  }
-
-  /// For a batch that may have been committed: it is there as a whole or not at all, so one of its documents answers.
-  func isThere() throws -> Bool {
-    if let row = batch.rows.first {
-      return try connection.findOne(Collections.transactions, ["_id": .id(row.id)], projection: ["_id": 1]) != nil
-    }
-    if let wallet = batch.openedWallets.first {
-      return try connection.findOne(Collections.wallets, ["_id": .id(wallet.id)], projection: ["_id": 1]) != nil
-    }
-    // What is left are closed numbers and refusals: whoever wrote them, they say the same.
-    if let voided = batch.voided.first {
-      return try connection.findOne(Collections.voidedPostings, ["key": .string(voided.key.text)]) != nil
-    }
-    if let hold = batch.newHolds.first {
-      let mine: BSONDocument = [
-        "orderId": .id(hold.number.order), "seq": .int32(hold.number.seq), "open": .bool(hold.isOpen),
-      ]
-      return try connection.findOne(Collections.holds, mine) != nil
-    }
-    // And states without money: the first writer of a version stays its only one.
-    if let payout = batch.newPayouts.first ?? batch.updatedPayouts.first?.payout {
-      let mine: BSONDocument = [
-        "_id": .id(payout.id), "version": ["$gte": .int64(payout.version)], "updatedAt": .datetime(payout.updatedAt),
-      ]
-      return try connection.findOne(Collections.payouts, mine, projection: ["_id": 1]) != nil
-    }
-    guard let wallet = batch.updatedWallets.first?.wallet else { return false }
-    return try connection.findOne(
-      Collections.wallets, ["_id": .id(wallet.id), "deletedAt": .optional(wallet.closedAt)], projection: ["_id": 1])
-      != nil
+    try Outbox.append(
+      messages: documents.messages, aggregate: "wallet", seq: batch.number, now: batch.at, in: connection)
   }
 
   /// Closes before it opens: an owner has at most one live wallet at any moment.
   private func writeWallets() throws {
-    let updates = batch.updatedWallets
-    if !updates.isEmpty {
+    if let update = documents.walletUpdate {
       // The server reports only the sum of matches, which must be everyone.
-      let matched = try connection.command(WalletDocument.update(updates)).int64("n")
-      guard matched == Int64(updates.count) else { throw Lost.race }
+      let matched = try connection.command(update).int64("n")
+      guard matched == Int64(batch.updatedWallets.count) else { throw Lost.race }
     }
     try insert(Collections.wallets, batch.openedWallets.map(WalletDocument.document))
   }
@@ -117,5 +75,38 @@ struct LedgerWriting {
   private func update(_ collection: String, _ statements: [UpdateStatement]) throws {
     guard !statements.isEmpty else { return }
     guard try connection.update(collection, statements).matched == statements.count else { throw Lost.race }
+  }
+}
+
+extension LedgerBatch {
+  /// For a batch that may have been committed: it is there as a whole or not at all, so one of its documents answers.
+  func isThere(_ connection: MongoConnection) throws -> Bool {
+    if let row = rows.first {
+      return try connection.findOne(Collections.transactions, ["_id": .id(row.id)], projection: ["_id": 1]) != nil
+    }
+    if let wallet = openedWallets.first {
+      return try connection.findOne(Collections.wallets, ["_id": .id(wallet.id)], projection: ["_id": 1]) != nil
+    }
+    // What is left are closed numbers and refusals: whoever wrote them, they say the same.
+    if let voided = voided.first {
+      return try connection.findOne(Collections.voidedPostings, ["key": .string(voided.key.text)]) != nil
+    }
+    if let hold = newHolds.first {
+      let mine: BSONDocument = [
+        "orderId": .id(hold.number.order), "seq": .int32(hold.number.seq), "open": .bool(hold.isOpen),
+      ]
+      return try connection.findOne(Collections.holds, mine) != nil
+    }
+    // And states without money: the first writer of a version stays its only one.
+    if let payout = newPayouts.first ?? updatedPayouts.first?.payout {
+      let mine: BSONDocument = [
+        "_id": .id(payout.id), "version": ["$gte": .int64(payout.version)], "updatedAt": .datetime(payout.updatedAt),
+      ]
+      return try connection.findOne(Collections.payouts, mine, projection: ["_id": 1]) != nil
+    }
+    guard let wallet = updatedWallets.first?.wallet else { return false }
+    return try connection.findOne(
+      Collections.wallets, ["_id": .id(wallet.id), "deletedAt": .optional(wallet.closedAt)], projection: ["_id": 1])
+      != nil
   }
 }

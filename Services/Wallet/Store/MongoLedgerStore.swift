@@ -23,8 +23,24 @@ public final class MongoLedgerStore: LedgerStore {
 
   // MARK: Reading
 
+  /// The queries that do not build on each other are sent at once, for the sake of a caller who is alone.
   public func load(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
-    try await database.run { try LedgerReading(needs, at: now, $0).ledger() }
+    @Sendable func read<Value: Sendable>(
+      _ part: @escaping @Sendable (LedgerReading) throws -> [Value]
+    ) async throws -> [Value] {
+      try await database.run { try part(LedgerReading(needs, at: now, $0)) }
+    }
+    async let holds = needs.orders.isEmpty ? [] : read { try $0.holds() }
+    async let postings = needs.hasPostings ? read { try $0.postings() } : []
+    async let voided = needs.voidable.isEmpty ? [] : read { try $0.voided() }
+    async let requests = needs.requests.isEmpty ? [] : read { try $0.requests() }
+    async let payouts = needs.hasPayouts ? read { try $0.payouts() } : []
+    let parts = try await (holds: holds, postings: postings, payouts: payouts)
+    let owners = LedgerReading.owners(needs, parts.holds, parts.postings, parts.payouts)
+    let wallets = owners.isEmpty ? [] : try await read { try $0.wallets(of: owners) }
+    return Ledger(
+      batchesCommitted: 0, wallets: wallets, holds: parts.holds, postings: parts.postings, voided: try await voided,
+      requests: try await requests, payouts: parts.payouts)
   }
 
   public func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
@@ -37,11 +53,14 @@ public final class MongoLedgerStore: LedgerStore {
 
   // MARK: Writing
 
-  public func encode(_ changes: [LedgerChange]) -> any Sendable { EncodedChanges(changes) }
+  public func encode(_ changes: [LedgerChange], at now: Timestamp) -> any Sendable {
+    EncodedChanges(changes, at: now)
+  }
 
   public func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
+    let documents = try BatchDocuments(batch)
     do {
-      try await lane.transaction { try LedgerWriting(batch, $0).write() }
+      try await lane.transaction { try LedgerWriting(batch, documents, $0).write() }
     } catch let lost as LedgerWriting.Lost {
       switch lost {
       case .race: return .lostRace
@@ -57,7 +76,7 @@ public final class MongoLedgerStore: LedgerStore {
       default: throw failure
       }
     }
-    if batch.hasMessages { wakeOutbox() }
+    if !documents.messages.isEmpty { wakeOutbox() }
     return .committed
   }
 
@@ -75,9 +94,9 @@ public final class MongoLedgerStore: LedgerStore {
       if last == WriterDocument.cancelled(batch) { return .notCommitted }
       // Somebody has gone on since. The batch is all there or not at all, and no longer under way: under its token
       // nothing can be committed any more.
-      return try LedgerWriting(batch, connection).isThere() ? .committed : .deposed
+      return try batch.isThere(connection) ? .committed : .deposed
     }
-    if case .committed = outcome, batch.hasMessages { wakeOutbox() }
+    if case .committed = outcome { wakeOutbox() }
     return outcome
   }
 

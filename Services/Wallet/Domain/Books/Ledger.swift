@@ -195,7 +195,17 @@ public struct LedgerNeeds: Hashable, Sendable {
     self.openPayoutsOf = openPayoutsOf
   }
 
-  public var isEmpty: Bool { self == LedgerNeeds() }
+  public var isEmpty: Bool {
+    owners.isEmpty && !hasPostings && voidable.isEmpty && orders.isEmpty && requests.isEmpty && !hasPayouts
+  }
+
+  /// Whether postings are read.
+  public var hasPostings: Bool { !postings.isEmpty || !settlements.isEmpty }
+
+  /// Whether payouts are read.
+  public var hasPayouts: Bool {
+    !payouts.isEmpty || !payoutRequests.isEmpty || !references.isEmpty || !openPayoutsOf.isEmpty
+  }
 
   public mutating func formUnion(_ other: LedgerNeeds) {
     owners.formUnion(other.owners)

@@ -65,9 +65,9 @@ struct BatchDraft {
   }
 
   /// What the store can do beforehand for the changes from `first` on.
-  mutating func encode(from first: Int, _ encode: ([LedgerChange]) -> any Sendable) {
-    guard first < changes.count else { return }
-    encoded.append(encode(Array(changes[first...])))
+  mutating func encode(from first: Int, _ encode: ([LedgerChange], Timestamp) -> any Sendable) {
+    guard first < changes.count, let at else { return }
+    encoded.append(encode(Array(changes[first...]), at))
   }
 
   /// Nil when no command changes anything.

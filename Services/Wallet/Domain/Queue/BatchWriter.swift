@@ -23,6 +23,8 @@ actor BatchWriter {
   private var draft = BatchDraft()
   private var flight: (batch: BatchFlight, landing: Task<BatchFlight.Landing, Never>)?
   private var lastSize = 1
+  /// For the callers of a batch that was committed.
+  private var replies: [@Sendable () -> Void] = []
 
   init(
     store: any LedgerStore, clock: any WallClock, limits: WalletLimits, bounds: QueueLimits,
@@ -53,7 +55,9 @@ actor BatchWriter {
       case .lease: await keepLease()
       case .nothing: return
       }
+      // First the next batch, so that the database has something to do meanwhile.
       launch()
+      answer()
     }
   }
 
@@ -62,7 +66,7 @@ actor BatchWriter {
   private var enough: Int? {
     guard flight != nil else { return 1 }
     let room = draft.bytes < bounds.batchBytesMax ? bounds.batchMax - draft.entries.count : 0
-    return room > 0 ? min(room, max(1, lastSize / 2)) : nil
+    return room > 0 ? min(room, max(1, lastSize / 4)) : nil
   }
 
   // MARK: Batches
@@ -101,7 +105,7 @@ actor BatchWriter {
     }
     let first = draft.changes.count
     line.putBack(draft.decide(entries, on: loaded, context, bounds, &memory))
-    draft.encode(from: first) { store.encode($0) }
+    draft.encode(from: first) { store.encode($0, at: $1) }
   }
 
   private func launch() {
@@ -136,13 +140,18 @@ actor BatchWriter {
     await redo(batch.entries, after: lost, attempts: 1)
   }
 
-  /// Answers everybody, unless the batch has to be decided again: then says why.
+  private func answer() {
+    replies.forEach { $0() }
+    replies = []
+  }
+
+  /// Leaves the answers for `answer`, or fails everybody, unless the batch has to be decided again: then says why.
   private func settle(_ batch: BatchFlight, _ landing: BatchFlight.Landing) async -> BatchFlight.Loss? {
     switch landing {
     case .committed(let until):
       if batch.isWriting { term?.batches += 1 }
       term?.until = until
-      batch.replies.forEach { $0() }
+      replies += batch.replies
       return nil
     case .lost(let loss):
       if case .settledAgainst = loss { term?.batches += 1 }
@@ -184,6 +193,7 @@ actor BatchWriter {
       await decide(entries)
       guard let batch = takeOff() else { return }
       loss = await settle(batch, batch.fly())
+      answer()
       if loss == nil { return }
     }
     if loss == .duplicate, entries.count > 1 {

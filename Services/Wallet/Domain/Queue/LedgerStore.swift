@@ -16,7 +16,7 @@ public protocol LedgerStore: Sendable {
   func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger
 
   /// What can be done for a commit of the changes before its turn has come; a batch carries the results in order.
-  func encode(_ changes: [LedgerChange]) -> any Sendable
+  func encode(_ changes: [LedgerChange], at now: Timestamp) -> any Sendable
 
   /// Writes the batch in one transaction, if the lease is still held. Throws only when certainly nothing was written.
   func commit(_ batch: LedgerBatch) async throws -> CommitOutcome
@@ -38,7 +38,7 @@ public protocol LedgerStore: Sendable {
 }
 
 extension LedgerStore {
-  public func encode(_ changes: [LedgerChange]) -> any Sendable { () }
+  public func encode(_ changes: [LedgerChange], at now: Timestamp) -> any Sendable { () }
 }
 
 public enum CommitOutcome: Sendable {
