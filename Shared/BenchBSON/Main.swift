@@ -9,28 +9,37 @@ import Mongo
 
 /// A document like those of the ledger: nine fields, among them an array and a document.
 struct Row {
-  var id: String
-  var owner: String
+  var id: ObjectID
+  var owner: ObjectID
   var type: String
   var amount: Int64
   var version: Int64
   var createdAt: Timestamp
   var memo: Bool
   var roles: [String]
-  var order: String
+  var order: ObjectID
   var seq: Int64
 
   static let sample = Row(
-    id: "0123456789abcdef01234567", owner: "89abcdef0123456789abcdef", type: "commission_settle", amount: 123_456,
-    version: 42, createdAt: Timestamp(milliseconds: 1_767_225_600_000), memo: false, roles: ["shopper", "mediator"],
-    order: "fedcba9876543210fedcba98", seq: 3)
+    id: ObjectID("0123456789abcdef01234567")!, owner: ObjectID("89abcdef0123456789abcdef")!,
+    type: "commission_settle", amount: 123_456, version: 42, createdAt: Timestamp(milliseconds: 1_767_225_600_000),
+    memo: false, roles: ["shopper", "mediator"], order: ObjectID("fedcba9876543210fedcba98")!, seq: 3)
 
   var document: BSONDocument {
-    [
-      "_id": .objectID(id), "ownerUserId": .objectID(owner), "type": .string(type), "amountPaise": .int64(amount),
-      "version": .int64(version), "createdAt": .datetime(createdAt), "memo": .bool(memo), "roles": .strings(roles),
-      "reference": ["orderId": .objectID(order), "seq": .int64(seq)],
-    ]
+    BSONDocument(capacity: 256) { document in
+      document.append("_id", id)
+      document.append("ownerUserId", owner)
+      document.append("type", type)
+      document.append("amountPaise", amount)
+      document.append("version", version)
+      document.append("createdAt", createdAt)
+      document.append("memo", memo)
+      document.append("roles", strings: roles)
+      document.append("reference") { reference in
+        reference.append("orderId", order)
+        reference.append("seq", seq)
+      }
+    }
   }
 }
 

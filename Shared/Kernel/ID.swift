@@ -1,32 +1,39 @@
-/// The id of a `Subject`, a type of its own for each kind: 24 lower-case hex characters (an ObjectId).
+/// The id of a `Subject`, a type of its own for each kind: an ObjectId, which everybody outside sees as 24 lower-case
+/// hex characters.
 public struct ID<Subject>: Hashable, Comparable, Sendable {
-  public let rawValue: String
+  public let value: ObjectID
+
+  public init(_ value: ObjectID) {
+    self.value = value
+  }
 
   /// Nil unless `text` is 24 lower-case hex characters.
   public init?(_ text: String) {
-    guard ObjectIDText.isValid(text) else { return nil }
-    rawValue = text
+    guard let value = ObjectID(text) else { return nil }
+    self.value = value
   }
 
   /// Parses a field of a request. Fails with `VALIDATION_FAILED` naming `path`.
   public init(_ text: String, path: String) throws(Failure) {
-    guard ObjectIDText.isValid(text) else {
+    guard let value = ObjectID(text) else {
       throw .validation(path, "must be an id of 24 lower-case hex characters")
     }
-    rawValue = text
+    self.value = value
   }
 
   /// A new id, unique across processes; ids of one process ascend within a second.
-  public static func generate(at now: Timestamp) -> ID {
-    ID(unchecked: ObjectIDText.generate(at: now))
+  public static func generate(at now: Timestamp) -> ID { ID(.generate(at: now)) }
+
+  /// A constant, such as the id that seed data fixes for a key. Any other text is a mistake in the program, and traps.
+  public init(known text: String) {
+    guard let value = ObjectID(text) else { preconditionFailure("\(text) is no id") }
+    self.value = value
   }
 
-  /// The id that seed data fixes for `key`, or any other text already known to be valid.
-  public init(unchecked text: String) {
-    rawValue = text
-  }
+  /// 24 lower-case hex characters.
+  public var rawValue: String { value.hex }
 
-  public static func < (left: ID, right: ID) -> Bool { left.rawValue < right.rawValue }
+  public static func < (left: ID, right: ID) -> Bool { left.value < right.value }
 }
 
 extension ID: CustomStringConvertible {

@@ -42,9 +42,9 @@ public struct PageRequest: Sendable {
 /// The place where a page ended: the sort key and id of its last row.
 public struct Cursor: Hashable, Sendable {
   public let createdAt: Timestamp
-  public let id: String
+  public let id: ObjectID
 
-  public init(createdAt: Timestamp, id: String) {
+  public init(createdAt: Timestamp, id: ObjectID) {
     self.createdAt = createdAt
     self.id = id
   }
@@ -67,11 +67,11 @@ public struct Cursor: Hashable, Sendable {
       bytes.append(byte)
     }
     let parts = String(decoding: bytes, as: UTF8.self).split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 4, parts[0] == "1", let milliseconds = Int64(parts[1]), ObjectIDText.isValid(String(parts[2])),
+    guard parts.count == 4, parts[0] == "1", let milliseconds = Int64(parts[1]), let id = ObjectID(String(parts[2])),
       String(parts[3]) == Self.hash(filters)
     else { return nil }
     createdAt = Timestamp(milliseconds: milliseconds)
-    id = String(parts[2])
+    self.id = id
   }
 
   /// FNV-1a, 64 bits: tells lists apart; it protects nothing, because filters are checked again on every page.

@@ -52,14 +52,19 @@ extension AuditValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, E
 extension AuditEntry {
   /// As it waits in the outbox. Field names of metadata may come from users and are checked.
   func payload() throws(MongoFailure) -> BSONDocument {
-    let roles = actor?.roles.map(\.rawValue)
-    return [
-      "action": .string(action), "entityType": .string(entityType), "entityId": .string(entityID),
-      "actorId": .optional(actor?.id), "actorRoles": roles.map { .strings($0) } ?? .null,
-      "requestId": .optional(actor?.requestID), "ip": .optional(actor?.client?.ip),
-      "userAgent": .optional(actor?.client?.userAgent), "metadata": .document(try AuditValue.document(metadata)),
-      "occurredAt": .datetime(occurredAt),
-    ]
+    let metadata = try AuditValue.document(metadata)
+    return BSONDocument(capacity: 512) { payload in
+      payload.append("action", action)
+      payload.append("entityType", entityType)
+      payload.append("entityId", entityID)
+      payload.appendOrNull("actorId", actor?.id)
+      if let actor { payload.append("actorRoles", strings: actor.roles.map(\.rawValue)) }
+      payload.appendOrNull("requestId", actor?.requestID)
+      payload.appendOrNull("ip", actor?.client?.ip)
+      payload.appendOrNull("userAgent", actor?.client?.userAgent)
+      payload.append("metadata", metadata)
+      payload.append("occurredAt", occurredAt)
+    }
   }
 
   init(payload: BSONDocument) throws {

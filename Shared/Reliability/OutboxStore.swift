@@ -103,7 +103,7 @@ struct OutboxStore: Sendable {
     ).map { try OutboxDocument($0) }
   }
 
-  func markDispatched(_ ids: [String]) async throws {
+  func markDispatched(_ ids: [ObjectID]) async throws {
     guard !ids.isEmpty else { return }
     _ = try await database.run { connection in
       try connection.updateMany(
@@ -113,7 +113,7 @@ struct OutboxStore: Sendable {
   }
 
   /// One attempt more that came to nothing: the next not before `pause` has passed.
-  func postpone(_ id: String, by pause: Duration) async throws {
+  func postpone(_ id: ObjectID, by pause: Duration) async throws {
     let change: BSONDocument = [
       "$set": [
         "attempts": ["$add": ["$attempts", 1]],

@@ -17,12 +17,12 @@ actor AuditMemoryStore: AuditStore {
       .sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
     let rest = matching.filter { record in
       guard let after = query.page.after else { return true }
-      return (record.createdAt, record.id.rawValue) < (after.createdAt, after.id)
+      return (record.createdAt, record.id.value) < (after.createdAt, after.id)
     }
     let shown = rest.prefix(query.page.size)
     let last = rest.count > shown.count ? shown.last : nil
     return Page(
-      items: Array(shown), next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) },
+      items: Array(shown), next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.value) },
       total: query.page.includeTotal ? min(Int64(matching.count), PageLimits.totalMax) : nil)
   }
 

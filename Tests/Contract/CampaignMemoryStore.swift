@@ -10,10 +10,10 @@ actor CampaignMemoryStore: CampaignStore {
 
   func products(_ query: ProductQuery) async throws -> Page<Product> {
     let live = deals.values.filter { Self.matches($0, query) }
-      .sorted { ($0.createdAt, $0.id.rawValue) > ($1.createdAt, $1.id.rawValue) }
+      .sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
     let rest = live.filter { deal in
       guard let after = query.page.after else { return true }
-      return (deal.createdAt, deal.id.rawValue) < (after.createdAt, after.id)
+      return (deal.createdAt, deal.id.value) < (after.createdAt, after.id)
     }
     let shown = rest.prefix(query.page.size)
     let codes = [query.mediatorCode] + (query.agencyCode.map { [$0] } ?? [])
@@ -23,7 +23,7 @@ actor CampaignMemoryStore: CampaignStore {
         let own = assignments.filter { $0.campaignID == deal.campaignID && codes.contains($0.code) }
         return Product(deal: deal, remainingSlots: campaigns[deal.campaignID]?.remainingSlots(under: own) ?? 0)
       },
-      next: next.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) },
+      next: next.map { Cursor(createdAt: $0.createdAt, id: $0.id.value) },
       total: query.page.includeTotal ? min(Int64(live.count), PageLimits.totalMax) : nil)
   }
 
@@ -46,11 +46,11 @@ actor CampaignMemoryStore: CampaignStore {
     let held = reservations.values.filter { reservation in
       guard reservation.state == .held, reservation.createdAt < moment else { return false }
       guard let after = page.after else { return true }
-      return (reservation.createdAt, reservation.id.rawValue) > (after.createdAt, after.id)
-    }.sorted { ($0.createdAt, $0.id.rawValue) < ($1.createdAt, $1.id.rawValue) }
+      return (reservation.createdAt, reservation.id.value) > (after.createdAt, after.id)
+    }.sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
     let items = Array(held.prefix(page.size))
     let last = held.count > items.count ? items.last : nil
-    return Page(items: items, next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) }, total: nil)
+    return Page(items: items, next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.value) }, total: nil)
   }
 
   func apply(_ step: SlotStep, by actor: Actor, at now: Timestamp) async throws -> SlotOutcome {

@@ -115,7 +115,7 @@ struct CampaignProductTests {
           campaigns: [CampaignFixture.campaign(1), CampaignFixture.campaign(2)],
           deals: [CampaignFixture.deal(1, at: 1), CampaignFixture.deal(2, at: 2)]))
       #expect(try await store.products(try query(size: 2)).next == nil)
-      #expect(try await store.products(try query(size: 1)).next?.id == "000000000000000000000002")
+      #expect(try await store.products(try query(size: 1)).next?.id.hex == "000000000000000000000002")
     }
   }
 }

@@ -20,7 +20,7 @@ struct IdentityStoreTests {
       }
       try await bench.store.register(account)
       #expect(try await bench.store.account(account.user.id) == account)
-      #expect(try await bench.store.account(UserID(unchecked: "ffffffffffffffffffffffff")) == nil)
+      #expect(try await bench.store.account(UserID(known: "ffffffffffffffffffffffff")) == nil)
     }
   }
 
@@ -244,7 +244,7 @@ struct IdentityStoreTests {
 
   private static let plan = SeedPlan(ids: ContractSeedIDs(), now: now)
 
-  private static func id(_ key: String) -> UserID { UserID(unchecked: ContractSeedIDs().id(forKey: key)) }
+  private static func id(_ key: String) -> UserID { UserID(known: ContractSeedIDs().id(forKey: key)) }
 
   private static func account(
     _ key: String, status: UserStatus = .active, code: String? = nil, _ change: (inout User) -> Void = { _ in }

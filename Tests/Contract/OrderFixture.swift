@@ -16,7 +16,7 @@ enum OrderFixture {
   /// The id whose last digits are `number`.
   static func id<Subject>(_ number: Int) -> ID<Subject> {
     let digits = String(number, radix: 16)
-    return ID(unchecked: String(repeating: "0", count: 24 - digits.count) + digits)
+    return ID(known: String(repeating: "0", count: 24 - digits.count) + digits)
   }
 
   static func code(_ text: String) -> PartyCode {

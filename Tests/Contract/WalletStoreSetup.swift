@@ -13,9 +13,9 @@ struct WalletStoreFixture: Sendable {
   let clock: ManualClock
   let holder: String
 
-  static let owner = UserID(unchecked: String(repeating: "a", count: 24))
-  static let buyer = UserID(unchecked: String(repeating: "b", count: 24))
-  static let mediator = UserID(unchecked: String(repeating: "c", count: 24))
+  static let owner = UserID(known: String(repeating: "a", count: 24))
+  static let buyer = UserID(known: String(repeating: "b", count: 24))
+  static let mediator = UserID(known: String(repeating: "c", count: 24))
   static let limits = WalletLimits()
 
   init(_ ledger: any LedgerStore, _ reader: any WalletStore, holder: String = "first") {
@@ -30,12 +30,12 @@ struct WalletStoreFixture: Sendable {
 
   static func order(_ number: Int) -> OrderID {
     let digits = String(number)
-    return OrderID(unchecked: String(repeating: "0", count: 24 - digits.count) + digits)
+    return OrderID(known: String(repeating: "0", count: 24 - digits.count) + digits)
   }
 
   static func terms(_ commission: Int64 = 5_000, _ margin: Int64 = 5_000, _ fee: Int64 = 250) throws -> OrderTerms {
     try OrderTerms(
-      owner: owner, buyer: buyer, mediator: mediator, campaign: CampaignID(unchecked: order(77).rawValue),
+      owner: owner, buyer: buyer, mediator: mediator, campaign: CampaignID(known: order(77).rawValue),
       commission: Money(paise: commission), margin: Money(paise: margin), fee: Money(paise: fee))
   }
 

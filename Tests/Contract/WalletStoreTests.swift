@@ -221,7 +221,7 @@ struct WalletStoreTests {
         TransactionFilter(owner: Fixture.buyer, type: .commissionSettle), TransactionFilter(order: Fixture.order(3)),
         TransactionFilter(owner: Fixture.owner, order: Fixture.order(3), includesMemo: true),
         TransactionFilter(from: fixture.clock.now()), TransactionFilter(to: fixture.clock.now()),
-        TransactionFilter(owner: UserID(unchecked: Fixture.order(5).rawValue)),
+        TransactionFilter(owner: UserID(known: Fixture.order(5).rawValue)),
       ]
       let counts = [1 + 1 + 6 * 10, 1 + 6 * 3, 6, 6, 3, 2 * 6, 2 + 4 * 6, 0]
       for (filter, count) in zip(filters, counts) {

@@ -50,7 +50,7 @@ public struct MongoAuditStore: AuditStore {
       let records = try found.prefix(query.page.size).map { try AuditRecord($0) }
       let last = found.count > records.count ? records.last : nil
       return Page(
-        items: records, next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) }, total: total)
+        items: records, next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.value) }, total: total)
     }
   }
 

@@ -81,12 +81,12 @@ public enum SeedBase {
 
   private static func campaign(_ row: Row, at: Timestamp, id: (String) -> String) -> Campaign {
     Campaign(
-      id: ID(unchecked: id(row.key)),
+      id: ID(known: id(row.key)),
       listing: Listing(
         title: row.title, image: "https://placehold.co/600x400", productURL: "https://example.com/product",
         platform: "Amazon", brandName: row.network.brandName, dealType: row.type,
         originalPrice: Money(paise: row.original), price: Money(paise: row.price), returnWindowDays: row.days),
-      owner: CampaignOwner(userID: ID(unchecked: id(row.network.ownerKey)), kind: .brand),
+      owner: CampaignOwner(userID: ID(known: id(row.network.ownerKey)), kind: .brand),
       payout: Money(paise: row.payout), totalSlots: row.slots, assignedSlots: row.share?.limit ?? 0,
       status: row.status, allowedAgencyCodes: [code(row.network.agencyCode)],
       lock: row.share.map { _ in CampaignLock(reason: .slotAssignment, at: at) }, createdAt: at, updatedAt: at)
@@ -96,7 +96,7 @@ public enum SeedBase {
     _ row: Row, _ share: Share, of campaign: Campaign, id: (String) -> String
   ) -> Assignment {
     Assignment(
-      id: ID(unchecked: id("\(row.key)/\(row.network.mediatorCode)")), campaignID: campaign.id,
+      id: ID(known: id("\(row.key)/\(row.network.mediatorCode)")), campaignID: campaign.id,
       code: code(row.network.mediatorCode), codeKind: .mediator, agencyCode: code(row.network.agencyCode),
       limit: share.limit, payout: share.payout.map { Money(paise: $0) }, assignedBy: campaign.owner.userID,
       createdAt: campaign.createdAt, updatedAt: campaign.createdAt)
@@ -106,7 +106,7 @@ public enum SeedBase {
     _ row: Row, _ terms: DealTerms, of campaign: Campaign, id: (String) -> String
   ) -> Deal {
     Deal(
-      id: ID(unchecked: id(terms.key)), campaignID: campaign.id, mediatorCode: code(row.network.mediatorCode),
+      id: ID(known: id(terms.key)), campaignID: campaign.id, mediatorCode: code(row.network.mediatorCode),
       listing: campaign.listing, commission: Money(paise: terms.commission), payout: Money(paise: terms.payout),
       createdAt: campaign.createdAt, updatedAt: campaign.createdAt)
   }

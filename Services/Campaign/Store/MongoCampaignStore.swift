@@ -74,7 +74,7 @@ public struct MongoCampaignStore: CampaignStore {
       let items = try found.prefix(page.size).map { try Reservation($0) }
       let last = found.count > items.count ? items.last : nil
       return Page(
-        items: items, next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) }, total: nil)
+        items: items, next: last.map { Cursor(createdAt: $0.createdAt, id: $0.id.value) }, total: nil)
     }
   }
 
@@ -110,7 +110,7 @@ public struct MongoCampaignStore: CampaignStore {
 }
 
 extension Deal {
-  fileprivate var cursor: Cursor { Cursor(createdAt: createdAt, id: id.rawValue) }
+  fileprivate var cursor: Cursor { Cursor(createdAt: createdAt, id: id.value) }
 }
 
 extension ProductQuery {

@@ -84,7 +84,7 @@ public struct SeedPlan: Sendable {
     let parent = try person.parent.map { text throws(Failure) in try Self.code(text, of: person) }
     let username = try person.username.map { text throws(Failure) in try Username(text, path: "username") }
     let user = User(
-      id: UserID(unchecked: ids.id(forKey: person.key)), name: person.name, username: username,
+      id: UserID(known: ids.id(forKey: person.key)), name: person.name, username: username,
       mobile: try Mobile(person.mobile, path: "mobile"), passwordHash: passwordHash, role: person.role,
       roles: person.roles, mediatorCode: person.role == .brand ? nil : code, parentCode: parent,
       brandCode: person.role == .brand ? code : nil, isVerifiedByMediator: person.isVerifiedByMediator,
@@ -100,9 +100,9 @@ public struct SeedPlan: Sendable {
         guard let brandCode = brand.code, let agencyCode = agency.code else { continue }
         connections.append(
           Connection(
-            id: ID(unchecked: ids.id(forKey: "\(brand.key)/connection/\(agency.key)")),
-            brandUserID: UserID(unchecked: ids.id(forKey: brand.key)), brandCode: try Self.code(brandCode, of: brand),
-            agencyUserID: UserID(unchecked: ids.id(forKey: agency.key)),
+            id: ID(known: ids.id(forKey: "\(brand.key)/connection/\(agency.key)")),
+            brandUserID: UserID(known: ids.id(forKey: brand.key)), brandCode: try Self.code(brandCode, of: brand),
+            agencyUserID: UserID(known: ids.id(forKey: agency.key)),
             agencyCode: try Self.code(agencyCode, of: agency), agencyName: agency.name, status: .approved,
             requestedAt: now, resolvedAt: now, resolvedBy: Actor.system.id))
       }
@@ -116,24 +116,24 @@ public struct SeedPlan: Sendable {
     case .agency:
       documents.agency = user.mediatorCode.map { code in
         Agency(
-          id: ID(unchecked: ids.id(forKey: "\(key)/agency")), name: user.name, agencyCode: code, ownerUserID: user.id,
+          id: ID(known: ids.id(forKey: "\(key)/agency")), name: user.name, agencyCode: code, ownerUserID: user.id,
           status: user.status)
       }
     case .brand:
       documents.brand = user.brandCode.map { code in
         Brand(
-          id: ID(unchecked: ids.id(forKey: "\(key)/brand")), name: user.name, brandCode: code, ownerUserID: user.id,
+          id: ID(known: ids.id(forKey: "\(key)/brand")), name: user.name, brandCode: code, ownerUserID: user.id,
           status: user.status)
       }
     case .mediator:
       documents.mediatorProfile = user.mediatorCode.map { code in
         MediatorProfile(
-          id: ID(unchecked: ids.id(forKey: "\(key)/mediator")), userID: user.id, mediatorCode: code,
+          id: ID(known: ids.id(forKey: "\(key)/mediator")), userID: user.id, mediatorCode: code,
           parentAgencyCode: user.parentCode, status: user.status)
       }
     case .shopper:
       documents.shopperProfile = ShopperProfile(
-        id: ID(unchecked: ids.id(forKey: "\(key)/shopper")), userID: user.id, defaultMediatorCode: user.parentCode)
+        id: ID(known: ids.id(forKey: "\(key)/shopper")), userID: user.id, defaultMediatorCode: user.parentCode)
     case .ops, .admin: break
     }
     return documents

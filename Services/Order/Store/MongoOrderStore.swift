@@ -90,7 +90,7 @@ public struct MongoOrderStore: OrderStore {
     try await database.run { connection in
       try connection.find(
         Collections.tickets, ["orderId": .id(order), "status": "Open", "deletedAt": .null], projection: ["_id": 1]
-      ).map { try $0.objectID("_id") }
+      ).map { try $0.objectID("_id").hex }
     }
   }
 }

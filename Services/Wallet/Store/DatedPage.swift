@@ -53,7 +53,7 @@ struct DatedPage<Item: Sendable> {
   }
 
   private func instant(
-    _ matching: BSONDocument, _ moment: Timestamp, idBelow id: String?, limit: Int, _ connection: MongoConnection
+    _ matching: BSONDocument, _ moment: Timestamp, idBelow id: ObjectID?, limit: Int, _ connection: MongoConnection
   ) throws -> [Item] {
     var narrowing = BSONDocument([(time, .datetime(moment))])
     narrowing.appendIfPresent("_id", id.map { ["$lt": .objectID($0)] })
@@ -79,7 +79,7 @@ extension DatedPage<LedgerRow> {
   static var transactions: DatedPage {
     DatedPage(
       collection: Collections.transactions, time: "createdAt", item: TransactionDocument.row,
-      place: { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) })
+      place: { Cursor(createdAt: $0.createdAt, id: $0.id.value) })
   }
 }
 
@@ -87,6 +87,6 @@ extension DatedPage<Payout> {
   static var payouts: DatedPage {
     DatedPage(
       collection: Collections.payouts, time: "requestedAt", item: PayoutDocument.payout,
-      place: { Cursor(createdAt: $0.requestedAt, id: $0.id.rawValue) })
+      place: { Cursor(createdAt: $0.requestedAt, id: $0.id.value) })
   }
 }

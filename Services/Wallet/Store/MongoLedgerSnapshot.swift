@@ -49,7 +49,7 @@ struct MongoLedgerSnapshot: LedgerSnapshot {
 
   /// In the order of the index of statements. Rows of no wallet stand before the first of them.
   func statements(from place: StatementPlace?, limit: Int) async throws -> [LedgerRow] {
-    let first = place ?? StatementPlace(wallet: WalletID(unchecked: String(repeating: "0", count: 24)), at: .farFuture)
+    let first = place ?? StatementPlace(wallet: WalletID(known: String(repeating: "0", count: 24)), at: .farFuture)
     return try await find(
       Collections.transactions, [:], limit: limit,
       options: [

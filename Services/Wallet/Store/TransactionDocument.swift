@@ -5,34 +5,38 @@ import WalletDomain
 /// `transactions`: the rows of the ledger. What does not apply to a row is absent, not null.
 enum TransactionDocument {
   static func document(_ row: LedgerRow) -> BSONDocument {
+    BSONDocument(capacity: 768) { append(row, to: &$0) }
+  }
+
+  private static func append(_ row: LedgerRow, to document: inout BSONWriter) {
     let leg = row.leg
-    var document: BSONDocument = [
-      "_id": .id(row.id), "idempotencyKey": .string(row.idempotencyKey), "postingId": .string(row.posting.text),
-      "type": .string(leg.type.rawValue), "status": .string(row.status.rawValue),
-    ]
-    document.appendIfPresent("fingerprint", row.fingerprint.map { .string($0) })
+    document.append("_id", row.id)
+    document.append("idempotencyKey", row.idempotencyKey)
+    document.append("postingId", row.posting.text)
+    document.append("type", leg.type.rawValue)
+    document.append("status", row.status.rawValue)
+    if let fingerprint = row.fingerprint { document.append("fingerprint", fingerprint) }
     switch row.account {
     case .external:
       document.append("account", "external")
     case .wallet(let entry):
       document.append("account", "wallet")
-      document.append("walletId", .id(entry.walletID))
-      document.append("ownerUserId", .id(entry.owner))
-      document.append("bucket", .string(entry.bucket.rawValue))
-      document.appendIfPresent("balanceAfterPaise", entry.balanceAfter.map { .money($0) })
-      document.appendIfPresent("walletVersionAfter", entry.versionAfter.map { .int64($0) })
+      document.append("walletId", entry.walletID)
+      document.append("ownerUserId", entry.owner)
+      document.append("bucket", entry.bucket.rawValue)
+      if let balance = entry.balanceAfter { document.append("balanceAfterPaise", balance) }
+      if let version = entry.versionAfter { document.append("walletVersionAfter", version) }
     }
-    document.append("direction", .string(leg.direction.rawValue))
-    document.append("amountPaise", .money(leg.amount))
-    document.append("memo", .bool(leg.isMemo))
+    document.append("direction", leg.direction.rawValue)
+    document.append("amountPaise", leg.amount)
+    document.append("memo", leg.isMemo)
     append(leg.links, to: &document)
     if !leg.metadata.isEmpty {
       let fields = leg.metadata.sorted { $0.key < $1.key }.map { ($0.key, BSONValue.string($0.value)) }
-      document.append("metadata", .document(BSONDocument(fields)))
+      document.append("metadata", BSONDocument(fields))
     }
-    document.append("createdAt", .datetime(row.createdAt))
-    document.append("updatedAt", .datetime(row.createdAt))
-    return document
+    document.append("createdAt", row.createdAt)
+    document.append("updatedAt", row.createdAt)
   }
 
   /// All rows of the posting, as one range of the index of keys; counts only those that stand.
@@ -74,13 +78,13 @@ enum TransactionDocument {
       status: try document.choice("status"), leg: leg, createdAt: try document.datetime("createdAt"))
   }
 
-  private static func append(_ links: Leg.Links, to document: inout BSONDocument) {
-    document.appendIfPresent("orderId", links.order.map { .id($0) })
-    document.appendIfPresent("campaignId", links.campaign.map { .id($0) })
-    document.appendIfPresent("payoutId", links.payout.map { .id($0) })
-    document.appendIfPresent("fromUserId", links.from.map { .id($0) })
-    document.appendIfPresent("toUserId", links.to.map { .id($0) })
-    document.appendIfPresent("settlementSeq", links.settlementSeq.map { .int32($0) })
+  private static func append(_ links: Leg.Links, to document: inout BSONWriter) {
+    if let order = links.order { document.append("orderId", order) }
+    if let campaign = links.campaign { document.append("campaignId", campaign) }
+    if let payout = links.payout { document.append("payoutId", payout) }
+    if let from = links.from { document.append("fromUserId", from) }
+    if let to = links.to { document.append("toUserId", to) }
+    if let seq = links.settlementSeq { document.append("settlementSeq", seq) }
   }
 
   private static func links(_ document: BSONDocument) throws -> Leg.Links {

@@ -4,8 +4,8 @@
 /// let filter: BSONDocument = ["_id": .id(walletID), "version": .int64(version)]
 /// ```
 ///
-/// Keys are chosen by the program. A key with a NUL byte, a malformed object id, or a document beyond 2 GiB makes the
-/// document unusable: `isUsable` is false, and every read and every command with it is refused.
+/// Keys are chosen by the program. A key with a NUL byte or a document beyond 2 GiB makes the document unusable:
+/// `isUsable` is false, and every read and every command with it is refused.
 public struct BSONDocument: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   /// Empty when the document is unusable.
   public private(set) var bytes: [UInt8]
@@ -22,6 +22,14 @@ public struct BSONDocument: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   public init(_ fields: [(String, BSONValue)]) {
     var writer = BSONWriter()
     for (key, value) in fields { writer.append(key, value) }
+    bytes = writer.finish()
+  }
+
+  /// The fields that `write` appends, of which the document is made about `capacity` bytes long: for what is written
+  /// in numbers.
+  public init(capacity: Int, _ write: (inout BSONWriter) -> Void) {
+    var writer = BSONWriter(capacity: capacity)
+    write(&writer)
     bytes = writer.finish()
   }
 

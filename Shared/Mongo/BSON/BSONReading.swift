@@ -81,14 +81,13 @@ extension BSONDocument {
     }
   }
 
-  /// 24 lower-case hex characters.
-  public func objectID(_ key: String) throws(MongoFailure) -> String {
+  public func objectID(_ key: String) throws(MongoFailure) -> ObjectID {
     try required(key, try optionalObjectID(key))
   }
 
-  public func optionalObjectID(_ key: String) throws(MongoFailure) -> String? {
+  public func optionalObjectID(_ key: String) throws(MongoFailure) -> ObjectID? {
     switch try present(key) {
-    case .objectID(let hex): return hex
+    case .objectID(let id): return id
     case nil: return nil
     case let other?: throw Self.mismatch(key, other, "objectId")
     }
@@ -97,13 +96,13 @@ extension BSONDocument {
   public func id<Subject>(
     _ key: String, as _: Subject.Type = Subject.self
   ) throws(MongoFailure) -> ID<Subject> {
-    ID(unchecked: try objectID(key))
+    ID(try objectID(key))
   }
 
   public func optionalID<Subject>(
     _ key: String, as _: Subject.Type = Subject.self
   ) throws(MongoFailure) -> ID<Subject>? {
-    try optionalObjectID(key).map { ID(unchecked: $0) }
+    try optionalObjectID(key).map { ID($0) }
   }
 
   public func datetime(_ key: String) throws(MongoFailure) -> Timestamp {
@@ -173,8 +172,8 @@ extension BSONDocument {
   ) throws(MongoFailure) -> [ID<Subject>] {
     var ids: [ID<Subject>] = []
     for value in try array(key) {
-      guard case .objectID(let hex) = value else { throw Self.mismatch("\(key)[]", value, "objectId") }
-      ids.append(ID(unchecked: hex))
+      guard case .objectID(let id) = value else { throw Self.mismatch("\(key)[]", value, "objectId") }
+      ids.append(ID(id))
     }
     return ids
   }

@@ -109,7 +109,7 @@ extension BSONScanner {
       // Subtype 2 repeats the length inside; nothing of ours writes it.
       guard buffer[start + 4] == 0 else { return .other(type: element.type, bytes: Array(slice(element.value))) }
       return .binary(Array(slice(start + 5..<element.value.upperBound)))
-    case .objectID: return .objectID(hex(start))
+    case .objectID: return .objectID(ObjectID(bytes: slice(element.value)))
     case .bool: return .bool(buffer[start] != 0)
     case .datetime: return .datetime(Timestamp(milliseconds: Int64(bitPattern: uint64(start))))
     case .null: return .null
@@ -172,17 +172,5 @@ extension BSONScanner {
 
   private func uint64(_ offset: Int) -> UInt64 {
     UInt64(littleEndian: buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-  }
-
-  private func hex(_ start: Int) -> String {
-    let digits: StaticString = "0123456789abcdef"
-    return String(unsafeUninitializedCapacity: 24) { text in
-      for index in 0..<12 {
-        let byte = Int(buffer[start + index])
-        text[2 * index] = digits.utf8Start[byte >> 4]
-        text[2 * index + 1] = digits.utf8Start[byte & 15]
-      }
-      return 24
-    }
   }
 }

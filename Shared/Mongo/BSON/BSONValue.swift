@@ -10,8 +10,7 @@ public enum BSONValue: Hashable, Sendable {
   case document(BSONDocument)
   case array([BSONValue])
   case binary([UInt8])
-  /// 24 lower-case hex characters. Anything else makes the document around it unusable (`BSONDocument.isUsable`).
-  case objectID(String)
+  case objectID(ObjectID)
   case bool(Bool)
   case datetime(Timestamp)
   case null
@@ -37,7 +36,7 @@ extension BSONValue: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Ex
 }
 
 extension BSONValue {
-  public static func id<Subject>(_ id: ID<Subject>) -> BSONValue { .objectID(id.rawValue) }
+  public static func id<Subject>(_ id: ID<Subject>) -> BSONValue { .objectID(id.value) }
 
   public static func money(_ money: Money) -> BSONValue { .int64(money.paise) }
 

@@ -25,7 +25,7 @@ final class DriverClient {
     _ body: BSONDocument, database: String, session: DriverSession?, within limit: Duration
   ) throws -> BSONDocument {
     guard body.isUsable else {
-      throw MongoFailure.malformedDocument("a key holds NUL, an object id is malformed, or the document is too large")
+      throw MongoFailure.malformedDocument("a key holds NUL, or the document is too large")
     }
     let outcome = limited(limit) {
       body.bytes.withUnsafeBufferPointer { bytes in

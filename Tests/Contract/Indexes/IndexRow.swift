@@ -103,7 +103,7 @@ extension IndexRow {
 enum Sample {
   static func id(_ number: Int) -> BSONValue {
     let digits = String(number, radix: 16)
-    return .objectID(String(repeating: "0", count: 24 - digits.count) + digits)
+    return .objectID(ObjectID(String(repeating: "0", count: 24 - digits.count) + digits)!)
   }
 
   /// In this century's last years, so that no time to live is over.

@@ -6,8 +6,9 @@ import Testing
 struct BSONTests {
   static let everything: BSONDocument = [
     "double": .double(-1.5), "string": "₹ naïve \u{0}", "document": ["a": 1, "b": ["c": nil]],
-    "array": [1, "x", [true, [:]]], "binary": .binary([0, 255, 7]), "id": .objectID("000000000000000000000001"),
-    "bool": false, "date": .datetime(Timestamp(milliseconds: -1)), "null": nil, "int32": .int32(.min),
+    "array": [1, "x", [true, [:]]], "binary": .binary([0, 255, 7]),
+    "id": .objectID(ObjectID("000000000000000000000001")!), "bool": false,
+    "date": .datetime(Timestamp(milliseconds: -1)), "null": nil, "int32": .int32(.min),
     "int64": .int64(.max), "timestamp": .timestamp(1 << 40), "empty": "",
   ]
 
@@ -22,7 +23,7 @@ struct BSONTests {
     #expect(try document.document("document").document("b").has("c"))
     #expect(try document.array("array").count == 3)
     #expect(try document.binary("binary") == [0, 255, 7])
-    #expect(try document.objectID("id") == "000000000000000000000001")
+    #expect(try document.objectID("id").hex == "000000000000000000000001")
     #expect(try document.bool("bool") == false)
     #expect(try document.datetime("date").milliseconds == -1)
     #expect(try document.optionalString("null") == nil)
@@ -64,12 +65,12 @@ struct BSONTests {
     #expect(throws: MongoFailure.self) { try BSONDocument(userFields: [(name, 1)]) }
   }
 
-  @Test("a NUL in a key or a malformed object id makes the whole document unusable")
+  @Test("a NUL in a key makes the whole document unusable")
   func unusable() {
     let nul: BSONDocument = ["outer": ["a\u{0}b": 1]]
-    let id: BSONDocument = ["list": [.objectID("00000000000000000000000G")]]
+    let written = BSONDocument(capacity: 64) { $0.append("inner", nul) }
     #expect(!nul.isUsable)
-    #expect(!id.isUsable)
+    #expect(!written.isUsable)
     #expect(!nul.appending("x", 1).isUsable)
     #expect(throws: MongoFailure.self) { try nul.value("x") }
   }
@@ -141,7 +142,7 @@ struct BSONTests {
     case 0: .double(Double(Int.random(in: -9...9, using: &random)))
     case 1: .string(text(&random))
     case 2: .binary((0..<Int.random(in: 0...9, using: &random)).map { _ in .random(in: 0...255, using: &random) })
-    case 3: .objectID("0123456789abcdef01234567")
+    case 3: .objectID(ObjectID("0123456789abcdef01234567")!)
     case 4: .bool(.random(using: &random))
     case 5: .datetime(Timestamp(milliseconds: .random(in: -9_999...9_999, using: &random)))
     case 6: .null

@@ -9,7 +9,8 @@ struct CommandTests {
   func lifeOfADocument() async throws {
     try await TestMongo.withDatabase("crud") { database async throws in
       try await database.run { connection in
-        try connection.insertOne("things", ["_id": .objectID("000000000000000000000001"), "n": 1, "tag": "a"])
+        let id = BSONValue.objectID(ObjectID("000000000000000000000001")!)
+        try connection.insertOne("things", ["_id": id, "n": 1, "tag": "a"])
         try connection.insertMany("things", [["n": 2, "tag": "b"], ["n": 3, "tag": "b"]])
         #expect(try connection.findOne("things", ["n": 2])?.string("tag") == "b")
         #expect(try connection.findOne("things", ["n": 9]) == nil)

@@ -56,7 +56,7 @@ enum Cast {
 
   static func sample<Subject>(_ letter: Character, _ number: Int) -> ID<Subject> {
     let digits = String(number)
-    return ID(unchecked: String(repeating: letter, count: 24 - digits.count) + digits)
+    return ID(known: String(repeating: letter, count: 24 - digits.count) + digits)
   }
 
   /// `a…3` as `P3`: a trace is read by people.

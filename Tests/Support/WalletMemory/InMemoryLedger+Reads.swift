@@ -21,13 +21,13 @@ extension InMemoryLedger: WalletStore {
         && (filter.from.map { row.createdAt >= $0 } ?? true) && (filter.to.map { row.createdAt < $0 } ?? true)
         && (filter.includesMemo || !row.leg.isMemo)
     }
-    return Self.page(matching, page) { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) }
+    return Self.page(matching, page) { Cursor(createdAt: $0.createdAt, id: $0.id.value) }
   }
 
   public func agencyPayments(of brand: UserID, _ page: PageRequest) async throws -> Page<LedgerRow> {
     let all = state.withLock { Array($0.rows.values) }
     let matching = all.filter { $0.leg.type == .agencyPayout && $0.leg.links.from == brand }
-    return Self.page(matching, page) { Cursor(createdAt: $0.createdAt, id: $0.id.rawValue) }
+    return Self.page(matching, page) { Cursor(createdAt: $0.createdAt, id: $0.id.value) }
   }
 
   public func balances(of wallet: WalletID, at moment: Timestamp) async throws -> PastBalances {
@@ -59,7 +59,7 @@ extension InMemoryLedger: WalletStore {
         && (filter.status == nil || payout.status == filter.status)
         && (filter.from.map { payout.requestedAt >= $0 } ?? true) && (filter.to.map { payout.requestedAt < $0 } ?? true)
     }
-    return Self.page(matching, page) { Cursor(createdAt: $0.requestedAt, id: $0.id.rawValue) }
+    return Self.page(matching, page) { Cursor(createdAt: $0.requestedAt, id: $0.id.value) }
   }
 
   public func totals() async throws -> WalletTotals {
@@ -88,7 +88,7 @@ extension InMemoryLedger: WalletStore {
   }
 
   private static func page<Item>(_ items: [Item], _ page: PageRequest, _ place: (Item) -> Cursor) -> Page<Item> {
-    func key(_ item: Item) -> (Timestamp, String) { (place(item).createdAt, place(item).id) }
+    func key(_ item: Item) -> (Timestamp, ObjectID) { (place(item).createdAt, place(item).id) }
     let sorted = items.sorted { key($1) < key($0) }
     let rest = sorted.filter { item in page.after.map { key(item) < ($0.createdAt, $0.id) } ?? true }
     let items = Array(rest.prefix(page.size))

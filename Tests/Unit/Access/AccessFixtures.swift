@@ -67,7 +67,7 @@ final class People: PrincipalSource {
 }
 
 enum Fixture {
-  static let userID = UserID(unchecked: "65f0c0ffee65f0c0ffee65f0")
+  static let userID = UserID(known: "65f0c0ffee65f0c0ffee65f0")
   static let key = String(repeating: "ab", count: 32)
 
   static func person(

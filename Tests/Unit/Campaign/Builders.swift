@@ -7,7 +7,7 @@ enum Make {
   static let later = Timestamp(milliseconds: 1_750_000_060_000)
   static let mediator = code("MED_TEST")
   static let agency = code("AGY_TEST")
-  static let owner = UserID(unchecked: "0000000000000000000000a1")
+  static let owner = UserID(known: "0000000000000000000000a1")
 
   static func code(_ text: String) -> PartyCode {
     guard let code = PartyCode(text) else { preconditionFailure("a test uses the malformed code \(text)") }
@@ -17,7 +17,7 @@ enum Make {
   /// The id whose last digits are `number`.
   static func id<Subject>(_ number: Int) -> ID<Subject> {
     let digits = String(number, radix: 16)
-    return ID(unchecked: String(repeating: "0", count: 24 - digits.count) + digits)
+    return ID(known: String(repeating: "0", count: 24 - digits.count) + digits)
   }
 
   static func listing(title: String = "Demo Discount") -> Listing {

@@ -106,7 +106,7 @@ struct ReserveTests {
 
 @Suite("Releasing, consuming and unconsuming a slot")
 struct SlotLifeTests {
-  private static let order = OrderID(unchecked: "000000000000000000000001")
+  private static let order = OrderID(known: "000000000000000000000001")
 
   @Test(
     "every step is allowed from its state, repeated quietly, and refused elsewhere",

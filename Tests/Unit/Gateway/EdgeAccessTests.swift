@@ -31,7 +31,7 @@ struct EdgeAccessTests {
   }
 
   private let ring: SigningKeyRing
-  private let userID = UserID(unchecked: "65f0c0ffee65f0c0ffee65f0")
+  private let userID = UserID(known: "65f0c0ffee65f0c0ffee65f0")
 
   init() throws {
     ring = SigningKeyRing(current: try .init(), others: [])

@@ -34,7 +34,7 @@ struct InternalServiceTests {
     #expect(before.status == .active)
     #expect(before.parentCode == "MED_TEST")
     #expect(before.upstreamActive && !before.isVerifiedByMediator)
-    store.setStatus(.suspended, of: UserID(unchecked: id("agencyA")))
+    store.setStatus(.suspended, of: UserID(known: id("agencyA")))
     #expect(try await principal()?.upstreamActive == false)
   }
 
@@ -63,8 +63,8 @@ struct InternalServiceTests {
 
   @Test("suspended parties are told with their status, deleted ones are absent")
   func inactive() async throws {
-    store.setStatus(.suspended, of: UserID(unchecked: id("mediatorA")))
-    store.delete(UserID(unchecked: id("agencyA")))
+    store.setStatus(.suspended, of: UserID(known: id("mediatorA")))
+    store.delete(UserID(known: id("agencyA")))
     let lineage = try await service.getLineage(IdentityV1.GetLineageRequest(userId: id("shopperA1")), context)
     #expect(lineage.mediator?.status == .suspended)
     #expect(lineage.agency == nil)
@@ -95,7 +95,7 @@ struct InternalServiceTests {
     #expect(!strangers.connected && strangers.agency?.code == "AGY_TWO")
     let wrong = try await ask("agencyA", "mediatorA")
     #expect(!wrong.connected && wrong.brand == nil && wrong.agency == nil)
-    store.setStatus(.suspended, of: UserID(unchecked: id("agencyA")))
+    store.setStatus(.suspended, of: UserID(known: id("agencyA")))
     #expect(try await ask("brandA", "agencyA").agency?.status == .suspended)
   }
 
@@ -126,7 +126,7 @@ struct InternalServiceTests {
       #expect(found.bankDetails?.accountNumber == (ifsc == " " ? nil : masked))
       #expect(!found.upstreamActive)
     }
-    store.setStatus(.suspended, of: UserID(unchecked: id("agencyA")))
+    store.setStatus(.suspended, of: UserID(known: id("agencyA")))
     #expect(try await ask("mediatorA").upstreamActive == false)
   }
 

@@ -25,7 +25,7 @@ struct LoginHarness {
       refreshTTL: .seconds(2_592_000), clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 
-  func id(_ key: String) -> UserID { UserID(unchecked: HashedSeedIDs().id(forKey: key)) }
+  func id(_ key: String) -> UserID { UserID(known: HashedSeedIDs().id(forKey: key)) }
 
   func login(
     mobile: String? = nil, username: String? = nil, _ password: String

@@ -9,7 +9,7 @@ extension User {
     counters: LoginCounters = LoginCounters(), roles: [Role]? = nil
   ) -> User {
     User(
-      id: UserID(unchecked: id), name: "Somebody", username: username.flatMap { Username($0) },
+      id: UserID(known: id), name: "Somebody", username: username.flatMap { Username($0) },
       mobile: Mobile(mobile) ?? .placeholder, passwordHash: passwordHash, role: role, roles: roles ?? [role],
       status: status, mediatorCode: role == .brand ? nil : code.flatMap { PartyCode($0) },
       parentCode: parent.flatMap { PartyCode($0) }, brandCode: role == .brand ? code.flatMap { PartyCode($0) } : nil,

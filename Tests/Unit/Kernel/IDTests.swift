@@ -21,6 +21,26 @@ struct IDTests {
     #expect(ids.allSatisfy { OrderID($0.rawValue) != nil })
   }
 
+  @Test("an id is its twelve bytes: text, order and bytes agree")
+  func bytes() throws {
+    let texts = [
+      "000000000000000000000000", "0123456789abcdef01234567", "0123456789abcdef01234568", "ffffffffffffffffffffffff",
+    ]
+    let ids = try texts.map { try #require(ObjectID($0)) }
+    #expect(ids.map(\.hex) == texts)
+    #expect(ids.shuffled().sorted() == ids)
+    for id in ids {
+      let bytes = withUnsafeTemporaryAllocation(byteCount: ObjectID.byteCount, alignment: 1) { buffer in
+        id.store(to: buffer.baseAddress!)
+        return Array(buffer)
+      }
+      #expect(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == id.hex)
+      #expect(bytes.withUnsafeBytes { ObjectID(bytes: $0) } == id)
+    }
+    let next = ObjectID.generate(at: Timestamp(milliseconds: 0x1234_5678 * 1_000))
+    #expect(next.hex.hasPrefix("12345678"))
+  }
+
   @Test(
     "codes are trimmed and upper-cased, then checked",
     arguments: [(" med_test ", "MED_TEST"), ("A1", "A1"), ("a", nil), ("_AB", nil), ("ÄB", nil), ("AB CD", nil)]
@@ -31,7 +51,7 @@ struct IDTests {
 
   @Test("a cursor belongs to its filters")
   func cursors() throws {
-    let id = OrderID.generate(at: Timestamp(milliseconds: 1)).rawValue
+    let id = ObjectID.generate(at: Timestamp(milliseconds: 1))
     let text = Cursor(createdAt: Timestamp(milliseconds: 17), id: id).text(filters: ["status=open"])
     let page = try PageRequest(size: 0, cursor: text, includeTotal: false, filters: ["status=open"])
     #expect(page.after == Cursor(createdAt: Timestamp(milliseconds: 17), id: id))

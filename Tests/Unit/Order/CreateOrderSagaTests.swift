@@ -64,7 +64,7 @@ struct CreateOrderSagaTests {
     #expect(await code { _ = try await CreateOrderSaga(harness.runner).drive(order) } == .soldOut)
     #expect(await harness.store.order(order.id) == nil)
     #expect(try await harness.store.recall(harness.key, at: .start) == .unknown)
-    _ = try await harness.open(id: OrderID(unchecked: "0000000000000000000000a2"))
+    _ = try await harness.open(id: OrderID(known: "0000000000000000000000a2"))
   }
 
   @Test("a lost message leaves the order pending, and a repeat of the call finishes it", arguments: [false, true])
@@ -125,8 +125,8 @@ struct CreateOrderSagaTests {
     let made = await withTaskGroup(of: Bool.self) { group in
       for index in 0..<20 {
         group.addTask {
-          let id = OrderID(unchecked: "0000000000000000000001" + (index < 10 ? "0\(index)" : "\(index)"))
-          let deal = Make.deal(id: DealID(unchecked: id.rawValue))
+          let id = OrderID(known: "0000000000000000000001" + (index < 10 ? "0\(index)" : "\(index)"))
+          let deal = Make.deal(id: DealID(known: id.rawValue))
           guard let stub = try? Make.stub(deal, id: id, externalID: "EXT-\(index)"),
             (try? await harness.store.open(stub, replacing: nil, proofs: [], limits: VelocityLimits())) != nil
           else { return false }
@@ -151,7 +151,7 @@ struct CreateOrderSagaTests {
     }
     #expect(check(nil) == .orderNotFound)
     #expect(check(preOrder, Make.staffID) == .orderNotFound)
-    #expect(check(preOrder, Make.shopperID, DealID(unchecked: "0000000000000000000000d2")) == .orderStateMismatch)
+    #expect(check(preOrder, Make.shopperID, DealID(known: "0000000000000000000000d2")) == .orderStateMismatch)
     #expect(check(preOrder) == nil)
     #expect(check(try Make.underReview()) == .orderStateMismatch)
     preOrder.frozen = true

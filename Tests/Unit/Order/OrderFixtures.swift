@@ -22,13 +22,13 @@ final class ManualClock: WallClock {
 }
 
 enum Make {
-  static let orderID = OrderID(unchecked: "0000000000000000000000a1")
-  static let dealID = DealID(unchecked: "0000000000000000000000d1")
-  static let shopperID = UserID(unchecked: "000000000000000000000001")
-  static let mediatorID = UserID(unchecked: "000000000000000000000002")
-  static let agencyID = UserID(unchecked: "000000000000000000000003")
-  static let brandID = UserID(unchecked: "000000000000000000000004")
-  static let staffID = UserID(unchecked: "000000000000000000000005")
+  static let orderID = OrderID(known: "0000000000000000000000a1")
+  static let dealID = DealID(known: "0000000000000000000000d1")
+  static let shopperID = UserID(known: "000000000000000000000001")
+  static let mediatorID = UserID(known: "000000000000000000000002")
+  static let agencyID = UserID(known: "000000000000000000000003")
+  static let brandID = UserID(known: "000000000000000000000004")
+  static let staffID = UserID(known: "000000000000000000000005")
   static let mediatorCode = PartyCode("MED_TEST")!  // Literals of the right form.
   static let agencyCode = PartyCode("AGY_TEST")!
 
@@ -73,7 +73,7 @@ enum Make {
     returnDays: Int32 = 14
   ) -> DealTerms {
     DealTerms(
-      dealID: id, campaignID: CampaignID(unchecked: "0000000000000000000000c1"), ownerUserID: brandID,
+      dealID: id, campaignID: CampaignID(known: "0000000000000000000000c1"), ownerUserID: brandID,
       ownerKind: .brand, brandName: "Brand A", title: "Demo", image: "https://example.com/i.png", platform: "Amazon",
       dealType: type, commission: Money(paise: commission), payout: Money(paise: payout), returnWindowDays: returnDays)
   }

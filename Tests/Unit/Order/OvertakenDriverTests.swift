@@ -207,7 +207,7 @@ struct OvertakenDriverTests {
     #expect(await code { _ = try await CreateOrderSaga(harness.runner).drive(claimed) } == .orderStateMismatch)
     let spent = try await harness.order()
     #expect(spent.workflowStatus == .failed && !spent.claimActive && spent.externalOrderID == nil)
-    let other = try Make.stub(id: OrderID(unchecked: "0000000000000000000000a9"))
+    let other = try Make.stub(id: OrderID(known: "0000000000000000000000a9"))
     #expect(
       try await harness.store.open(other, replacing: nil, proofs: [], limits: VelocityLimits()) == .committed)
   }

@@ -25,7 +25,7 @@ private struct Harness: Sendable {
 
   static func id(_ number: Int) -> OrderID {
     let digits = String(number, radix: 16)
-    return OrderID(unchecked: String(repeating: "0", count: 24 - digits.count) + digits)
+    return OrderID(known: String(repeating: "0", count: 24 - digits.count) + digits)
   }
 
   /// Order `number`, approved `number` milliseconds after the start.

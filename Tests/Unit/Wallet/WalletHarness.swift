@@ -133,7 +133,7 @@ actor GatedStore: LedgerStore {
 extension ID {
   static func sample(_ number: Int) -> ID {
     let digits = String(number)
-    return ID(unchecked: String(repeating: "a", count: 24 - digits.count) + digits)
+    return ID(known: String(repeating: "a", count: 24 - digits.count) + digits)
   }
 }
 

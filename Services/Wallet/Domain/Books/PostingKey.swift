@@ -60,11 +60,13 @@ public struct PostingKey: Hashable, Comparable, Sendable {
   // By bytes, as the database compares: Swift calls two spellings of "é" equal, and they would be one posting when
   // they meet in a batch and two when they do not.
   public static func == (left: PostingKey, right: PostingKey) -> Bool {
-    left.text.utf8.elementsEqual(right.text.utf8)
+    var (left, right) = (left.text, right.text)
+    return left.withUTF8 { left in right.withUTF8 { right in left.elementsEqual(right) } }
   }
 
   public func hash(into hasher: inout Hasher) {
-    for byte in text.utf8 { hasher.combine(byte) }
+    var text = text
+    text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
   }
 
   public static func < (left: PostingKey, right: PostingKey) -> Bool {

@@ -88,5 +88,5 @@ public struct Wallet: Hashable, Sendable {
 
 extension UserID {
   /// The owner of the wallet that collects platform fees. It belongs to no user.
-  public static let platform = UserID(unchecked: "000000000000000000000001")
+  public static let platform = UserID(known: "000000000000000000000001")
 }

@@ -21,10 +21,10 @@ public enum SeedBase {
   ) async throws {
     try await ensure(try EnsureWallet(owner: .platform, kind: .platform, actor: .system), in: queue)
     for (key, kind) in owners {
-      try await ensure(try EnsureWallet(owner: UserID(unchecked: id(key)), kind: kind, actor: .system), in: queue)
+      try await ensure(try EnsureWallet(owner: UserID(known: id(key)), kind: kind, actor: .system), in: queue)
     }
     for (key, amount) in deposits {
-      let owner = UserID(unchecked: id(key))
+      let owner = UserID(known: id(key))
       try await ensure(
         try Deposit(owner: owner, amount: amount, ref: depositRef, actor: .system, limits: limits), in: queue)
     }

@@ -8,7 +8,7 @@ struct PlainTransfers: Sendable {
   private static let pauseMin = Duration.microseconds(500)
   private static let pauseMax = Duration.milliseconds(50)
   private static let attemptsMax = 10_000
-  private static let campaign = "cccccccccccccccccccccccc"
+  private static let campaign = CampaignID(known: "cccccccccccccccccccccccc")
 
   private struct Short: Error {}
 
@@ -49,7 +49,7 @@ struct PlainTransfers: Sendable {
     guard let owner = wallets[transfer.owner], let shopper = wallets[transfer.shopper] else { throw Short() }
     var debit = try row(1, transfer, posting, owner, now, ("order_settlement_debit", "debit"))
     debit.append("fingerprint", .string(fingerprint(transfer)))
-    debit.append("campaignId", .objectID(campaign))
+    debit.append("campaignId", .id(campaign))
     var credit = try row(2, transfer, posting, shopper, now, ("commission_settle", "credit"))
     credit.append("toUserId", .id(transfer.shopper))
     credit.append("metadata", ["leg": "buyer_commission"])

@@ -20,7 +20,7 @@ struct Population: Sendable {
 
   private static func id(_ kind: String, _ number: Int) -> UserID {
     let digits = String(number, radix: 16)
-    return UserID(unchecked: kind + String(repeating: "0", count: 23 - digits.count) + digits)
+    return UserID(known: kind + String(repeating: "0", count: 23 - digits.count) + digits)
   }
 
   /// Through the product's own commands, so that all invariants hold from the start.

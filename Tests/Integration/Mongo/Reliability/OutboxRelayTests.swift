@@ -208,6 +208,45 @@ struct OutboxRelayTests {
     }
   }
 
+  /// Counts what a change stream asks for.
+  private final class StreamReads: MongoListener {
+    private let reads = Atomic(0)
+    var count: Int { reads.load(ordering: .relaxed) }
+
+    func heard(_ event: MongoEvent) {
+      if case .command(let command) = event, command.name == "getMore" { reads.add(1, ordering: .relaxed) }
+    }
+  }
+
+  // Goal: whoever appends everything himself does not pay for a change stream. Method: first only a wake tells of a
+  // message, then only the poll finds one.
+  @Test("the change stream stands once the poll has found a stranger's message, and not before")
+  func strangers() async throws {
+    let reads = StreamReads()
+    try await TestMongo.withMongo("strangers", migrations: [Self.migration], listener: reads) { mongo async throws in
+      let receiver = Receiver()
+      var settings = Harness.impatient
+      settings.streamSpan = .seconds(3_600)
+      let alone = Harness.relay(mongo.database, receiver, settings: settings)
+      let own = Task { await alone.run() }
+      try await Harness.append(mongo.database, "a", 1)
+      alone.wake()
+      await receiver.arrivals(1)
+      own.cancel()
+      await own.value
+      #expect(reads.count == 0)
+
+      settings.pollEvery = .milliseconds(10)
+      let relay = Harness.relay(mongo.database, receiver, settings: settings)
+      let task = Task { await relay.run() }
+      try await Harness.append(mongo.database, "a", 2)
+      await receiver.arrivals(2)
+      try await TestMongo.await("the change stream") { reads.count > 0 }
+      task.cancel()
+      await task.value
+    }
+  }
+
   @Test("a relay survives a database that goes away and comes back")
   func databaseAway() async throws {
     try await TestMongo.withMongo("away", migrations: [Self.migration]) { mongo async throws in
@@ -296,7 +335,7 @@ struct OutboxRelayTests {
       for seq in 1...3 as ClosedRange<Int64> { try await Harness.append(database, "a", seq) }
       // As if it had been written an hour ago by the server's clock.
       let now = try await database.run { try $0.command(["hello": 1]).datetime("localTime") }
-      let old = ObjectIDText.hex(of: now.advanced(by: .seconds(-3_600)))
+      let old = try #require(Self.firstID(of: now.advanced(by: .seconds(-3_600))))
       _ = try await database.run { connection in
         let document = try connection.findOne(Outbox.collection, ["seq": 2])
         try connection.deleteOne(Outbox.collection, ["seq": 2])
@@ -337,11 +376,9 @@ struct OutboxRelayTests {
     }
   }
 
-  private enum ObjectIDText {
-    /// The first id of a second.
-    static func hex(of time: Timestamp) -> String {
-      let seconds = String(time.milliseconds / 1_000, radix: 16)
-      return String(repeating: "0", count: 8 - seconds.count) + seconds + String(repeating: "0", count: 16)
-    }
+  /// The first id of a second.
+  private static func firstID(of time: Timestamp) -> ObjectID? {
+    let seconds = String(time.milliseconds / 1_000, radix: 16)
+    return ObjectID(String(repeating: "0", count: 8 - seconds.count) + seconds + String(repeating: "0", count: 16))
   }
 }
