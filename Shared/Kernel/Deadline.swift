@@ -5,10 +5,16 @@
 public struct Deadline: Hashable, Comparable, Sendable {
   @TaskLocal public static var current: Deadline?
 
-  public let instant: ContinuousClock.Instant
+  /// Since an instant of this process, because a `Duration` has a size that is known here and an instant has not:
+  /// whether a call has a deadline is asked several times per call.
+  private let time: Duration
+
+  public var instant: ContinuousClock.Instant { Deadline.origin.advanced(by: time) }
+
+  private static let origin = ContinuousClock.now
 
   public init(_ instant: ContinuousClock.Instant) {
-    self.instant = instant
+    time = Deadline.origin.duration(to: instant)
   }
 
   public static func after(_ duration: Duration) -> Deadline {
@@ -27,5 +33,5 @@ public struct Deadline: Hashable, Comparable, Sendable {
 
   public var hasPassed: Bool { instant <= ContinuousClock.now }
 
-  public static func < (left: Deadline, right: Deadline) -> Bool { left.instant < right.instant }
+  public static func < (left: Deadline, right: Deadline) -> Bool { left.time < right.time }
 }

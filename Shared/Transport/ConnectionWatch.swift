@@ -67,7 +67,7 @@ final class ConnectionWatch: @unchecked Sendable {  // Touched on its event loop
   }
 
   /// How late the loop comes to what it is reading, if it has fallen behind.
-  var lag: Duration { turns.lag(.now) }
+  var lag: Duration { turns.isBehind ? turns.lag(.now) : .zero }
 
   // MARK: The buffer
 

@@ -21,13 +21,16 @@ struct LoopTurns {
     } else if behindSince == nil {
       behindSince = began
     }
+    isBehind = behindSince != nil
   }
+
+  /// False as long as `lag` is zero whatever the time. Kept, because looking at an instant that may be absent is slow.
+  private(set) var isBehind = false
 
   /// For how long the present turn has been going on, if the loop has been behind for a while; else zero. A single
   /// long turn, as busy machines have them, is none.
-  func lag(_ now: @autoclosure () -> ContinuousClock.Instant) -> Duration {
+  func lag(_ now: ContinuousClock.Instant) -> Duration {
     guard let behindSince, let began else { return .zero }
-    let now = now()
     return behindSince.duration(to: now) < LoopTurns.lasting ? .zero : began.duration(to: now)
   }
 
