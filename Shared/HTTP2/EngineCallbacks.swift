@@ -189,6 +189,7 @@ private let sendData: nghttp2_send_data_callback = { _, _, header, length, sourc
 
 extension HTTP2Engine {
   fileprivate func recordHeaders(_ slot: Int32, isRequest: Bool, isEnd: Bool) {
+    block.end()
     let isHead = isRequest || (role == .client && !streams[Int(slot)].hasHead)
     if isHead, role == .client {
       guard !block.isInterim else { return block.discard() }

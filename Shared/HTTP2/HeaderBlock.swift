@@ -1,13 +1,22 @@
 /// The header fields of all blocks of one input, as the callbacks record them.
 ///
 /// Blocks never interleave (RFC 9113, 4.3), so the block being received is always the last one.
+///
+/// A peer's heads are often the same, call after call. So a block is first compared with an earlier one, field by
+/// field, and only written down from where it differs.
 struct HeaderBlock {
   private(set) var bytes: [UInt8] = []
   private var start = 0
   private var listBytes = 0
   private var fieldCount = 0
   private(set) var isOversized = false
-  private var last = HeaderList()
+  /// The block that others are compared with.
+  private var model = HeaderList()
+  /// Events that are not taken yet stand for the model.
+  private var isModelReferred = false
+  /// So far the block being received is what the model begins with, up to `likeBytes`.
+  private var isLikeModel = false
+  private var likeBytes = 0
   /// The last block is still being received: it may take several inputs.
   private var isOpen = false
 
@@ -17,6 +26,8 @@ struct HeaderBlock {
     listBytes = 0
     fieldCount = 0
     isOversized = false
+    isLikeModel = !model.isEmpty
+    likeBytes = 0
   }
 
   /// False when the block has become so large that decoding more of it would itself be the harm: a small block can
@@ -24,6 +35,13 @@ struct HeaderBlock {
   mutating func append(
     _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ settings: HTTP2Settings
   ) -> Bool {
+    if isLikeModel {
+      if model.hasField(name, value, at: &likeBytes) {
+        fieldCount += 1
+        return true
+      }
+      differ()
+    }
     listBytes += name.count + value.count + HeaderList.fieldOverhead
     fieldCount += 1
     if listBytes > settings.headerListBytesMax || fieldCount > settings.headerFieldsMax {
@@ -41,15 +59,35 @@ struct HeaderBlock {
   /// A block up to four times too large is read to its end, so that its sender gets a proper answer.
   private static let excessMax = 4
 
+  /// Writes down what has been found to be like the model, which the block no longer is.
+  private mutating func differ() {
+    isLikeModel = false
+    bytes.append(contentsOf: model.bytes[..<likeBytes])
+    listBytes = likeBytes + fieldCount * (HeaderList.fieldOverhead - HeaderList.lengthsSize)
+  }
+
+  /// The block is complete.
+  mutating func end() {
+    isOpen = false
+    if isLikeModel, likeBytes < model.bytes.count { differ() }
+  }
+
   /// Notes in `event` where the block lies, which has ended.
   mutating func finish(_ event: inout HTTP2Event) {
-    isOpen = false
+    guard !isLikeModel else {
+      isModelReferred = true
+      event.first = HeaderBlock.atModel
+      return
+    }
     event.first = Int32(clamping: start)
     event.count = Int32(clamping: bytes.count - start)
   }
 
-  /// True if the finished block is an interim response (1xx), which is not the answer.
+  private static let atModel: Int32 = -1
+
+  /// True if the block that has ended is an interim response (1xx), which is not the answer, nor ever a model.
   var isInterim: Bool {
+    guard !isLikeModel else { return false }
     // ":status" is the first field, and a pseudo-header cannot follow another field (RFC 9113, 8.3).
     let value = start + HeaderList.lengthsSize + 7
     return value < bytes.count && bytes[value] == UInt8(ascii: "1")
@@ -57,16 +95,18 @@ struct HeaderBlock {
 
   mutating func discard() {
     isOpen = false
+    isLikeModel = false
     bytes.removeSubrange(start...)
   }
 
-  /// The fields of a finished block. A peer's heads are often the same, call after call: the list of one that is like
-  /// the last is the last.
+  /// The fields of a finished block: of one that is like the model, the model itself.
   mutating func fields(of event: HTTP2Event) -> HeaderList {
+    guard event.first != HeaderBlock.atModel else { return model }
     let range = Int(event.first)..<Int(event.first) + Int(event.count)
-    if last.isHeld(in: bytes, at: range) { return last }
+    if model.isHeld(in: bytes, at: range) { return model }
     let fields = HeaderList(encoded: Array(bytes[range]))
-    if fields.isSmall { last = fields }
+    let isModelFree = !isModelReferred && !(isOpen && isLikeModel)
+    if event.kind == .head, fields.isSmall, isModelFree { model = fields }
     return fields
   }
 
@@ -78,13 +118,14 @@ struct HeaderBlock {
       bytes.removeAll(keepingCapacity: bytes.capacity <= HeaderBlock.keptBytesMax)
     }
     start = 0
+    isModelReferred = false
   }
 
   /// Gives back what was kept for the next blocks.
   mutating func rest() {
     guard !isOpen else { return }
     bytes = []
-    last = HeaderList()
+    model = HeaderList()
   }
 
   /// What a connection keeps for its next blocks. A burst of requests in one input may need more.

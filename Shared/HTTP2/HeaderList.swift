@@ -75,6 +75,26 @@ public struct HeaderList: Sendable, Equatable, Sequence {
     }
   }
 
+  /// True if the field at `offset` is this one; then `offset` moves behind it.
+  func hasField(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, at offset: inout Int) -> Bool {
+    let begin = offset + HeaderList.lengthsSize
+    let end = begin + name.count + value.count
+    guard end <= bytes.count, HeaderList.lengths(in: bytes, at: offset) == (name.count, value.count) else {
+      return false
+    }
+    let isSame = bytes.withUnsafeBytes { own in
+      own.baseAddress.map {
+        HeaderList.isSame($0 + begin, name) && HeaderList.isSame($0 + begin + name.count, value)
+      } ?? false
+    }
+    if isSame { offset = end }
+    return isSame
+  }
+
+  private static func isSame(_ text: UnsafeRawPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+    other.baseAddress.map { memcmp(text, $0, other.count) == 0 } ?? true
+  }
+
   private static func lengths(in bytes: [UInt8], at offset: Int) -> (name: Int, value: Int) {
     let fields = bytes.span.bytes
     let name = fields.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self)

@@ -46,6 +46,13 @@ private final class EnginePair {
     collectServer(bytes)
   }
 
+  /// Delivers all of the input to the server, in pieces.
+  func deliver(_ input: inout ByteBuffer, _ pieceBytes: Int) throws {
+    while let piece = input.readSlice(length: min(pieceBytes, input.readableBytes)), piece.readableBytes > 0 {
+      try deliverToServer(piece)
+    }
+  }
+
   func collectServer(_ input: ByteBuffer?) {
     for position in 0..<server.eventCount {
       let event = server.event(at: position)
@@ -76,6 +83,33 @@ private let request = HeaderList([
 
 @Suite("HTTP/2 engine")
 struct EngineTests {
+  // Goal: a head that is like an earlier one is read by comparing. Method: heads that differ in one place or none, all
+  // in one input, one input each, and byte by byte.
+  @Test("heads are told apart wherever they differ", arguments: [false, true], [1, 3, .max])
+  func headsAlike(isAllAtOnce: Bool, pieceBytes: Int) throws {
+    let fields = [
+      (":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "test"), ("x-a", "1"), ("x-b", ""),
+    ]
+    var heads = [HeaderList(fields), HeaderList(fields), HeaderList(fields.dropLast()), HeaderList(fields)]
+    heads += [HeaderList(fields + [("x-b", "")]), HeaderList(fields + [("x-c", "3")]), HeaderList(fields)]
+    for place in fields.indices.dropFirst(2) {
+      var changed = fields
+      changed[place].1 += "2"
+      heads += [HeaderList(changed), HeaderList(changed), HeaderList(fields)]
+    }
+    let pair = try EnginePair()
+    try pair.exchange()
+    var input = ByteBuffer()
+    for head in heads {
+      _ = try pair.client.open(head, isEnd: true)
+      input.writeImmutableBuffer(try pair.bytes(of: pair.client))
+      if !isAllAtOnce { try pair.deliver(&input, pieceBytes) }
+    }
+    try pair.deliver(&input, pieceBytes)
+    for (received, sent) in zip(pair.serverHeaders, heads) { #expect(received == sent) }
+    #expect(pair.serverHeaders.count == heads.count)
+  }
+
   @Test("a request and its response cross with bodies and trailers")
   func roundTrip() throws {
     let pair = try EnginePair()
