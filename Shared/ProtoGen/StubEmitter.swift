@@ -119,7 +119,12 @@ struct StubEmitter {
           let name = SwiftNames.method(method.name)
           let shape = method.kind == .unary ? "BoundMethod" : "BoundMethod.\(method.kind)"
           let head = "\(shape)(\(service.swiftName)Methods.\(name)) {"
-          let body = "try await handlers.\(name)(\(method.kind.streamsResponses ? "$0, $1, $2" : "$0, $1"))"
+          let body =
+            switch method.kind {
+            case .unary: "try await $0.answer(handlers.\(name)($0.request(), $1))"
+            case .clientStreaming: "try await handlers.\(name)($0, $1)"
+            case .serverStreaming, .bidirectional: "try await handlers.\(name)($0, $1, $2)"
+            }
           let comma = service.methods.count > 1 ? "," : ""
           out.closure("  ", head, body, comma)
         }

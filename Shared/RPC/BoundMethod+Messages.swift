@@ -3,29 +3,30 @@ public import Messages
 
 // Methods over messages: each decodes and validates what comes in, and encodes what goes out.
 
-extension BoundMethod {
-  /// A unary method. Inlinable, so that it is compiled for the messages at hand and not for any.
+extension UnaryExchange {
+  /// The request, decoded and validated. Inlinable, so that it is compiled for the message at hand and not for any.
   @inlinable
-  public convenience init<Request: Message, Response: Message>(
-    _ descriptor: MethodDescriptor,
-    _ answer: @escaping @Sendable (_ request: Request, _ context: CallContext) async throws -> Response
-  ) {
-    self.init(
-      descriptor, .unary { bytes, context in try await answer(try BoundMethod.decode(bytes), context).serialized() },
-      framing: .unary { bytes, context in
-        let response = try await answer(try BoundMethod.decode(bytes), context)
-        return Framing.sealed(try response.serialized(behind: Framing.prefixBytes))
-      })
-  }
+  public func request<Request: Message>() throws -> Request { try Request(received: message) }
 
-  /// The same, where the type is known: `.unary(descriptor) { … }`.
-  public static func unary<Request: Message, Response: Message>(
-    _ descriptor: MethodDescriptor,
-    _ answer: @escaping @Sendable (_ request: Request, _ context: CallContext) async throws -> Response
-  ) -> BoundMethod {
-    BoundMethod(descriptor, answer)
-  }
+  /// The answer, encoded.
+  @inlinable
+  public func answer(_ response: some Message) throws -> [UInt8] { try response.serialized(behind: room) }
+}
 
+extension Message {
+  /// A message that a peer has sent, which obeys the proto's rules.
+  @inlinable
+  init(received bytes: [UInt8]) throws {
+    do throws(MessageFailure) {
+      try self.init(serialized: bytes)
+    } catch {
+      throw Failure(error)
+    }
+    self = try validated()
+  }
+}
+
+extension BoundMethod {
   /// A method with one request and any number of responses.
   public static func serverStreaming<Request: Message, Response: Message>(
     _ descriptor: MethodDescriptor,
@@ -37,7 +38,7 @@ extension BoundMethod {
       descriptor,
       .streaming { requests, responses, context in
         guard let bytes = try await requests.next() else { throw RPCError.requestCardinality }
-        try await answer(try decode(bytes), context, encoding(responses))
+        try await answer(try Request(received: bytes), context, encoding(responses))
       })
   }
 
@@ -69,19 +70,8 @@ extension BoundMethod {
       })
   }
 
-  @inlinable
-  static func decode<Request: Message>(_ bytes: [UInt8]) throws -> Request {
-    let request: Request
-    do throws(MessageFailure) {
-      request = try Request(serialized: bytes)
-    } catch {
-      throw Failure(error)
-    }
-    return try request.validated()
-  }
-
   private static func decoding<Request: Message>(_ requests: MessageStream<[UInt8]>) -> MessageStream<Request> {
-    MessageStream { try await requests.next().map { try decode($0) } }
+    MessageStream { try await requests.next().map { try Request(received: $0) } }
   }
 
   private static func encoding<Response: Message>(

@@ -1,85 +1,154 @@
 internal import Kernel
 
 /// The interceptors of a server around a method's code.
-struct CallChain: Sendable {
-  /// What stands in front of the handler, in order.
-  private enum Link: Sendable {
-    case filter(any ServerFilter)
-    case gate(any ServerGate)
-    case interceptor(any ServerInterceptor)
-  }
+///
+/// Made for handlers behind gates that need not wait, which are nearly all: each async call on their way costs more
+/// than a gate, so there is one, around which the call's context is bound.
+final class CallChain: Sendable {
+  /// Filters and gates, up to the first interceptor or the handler.
+  private let gates: [Gate]
+  private let interceptor: (any ServerInterceptor)?
+  /// What stands behind the interceptor.
+  private let rest: CallChain?
 
-  private let links: [Link]
-
-  init(_ interceptors: [any ServerInterceptor]) {
-    links = interceptors.map { interceptor in
-      switch interceptor {
-      case let filter as any ServerFilter: .filter(filter)
-      case let gate as any ServerGate: .gate(gate)
-      default: .interceptor(interceptor)
-      }
+  init(_ interceptors: some Sequence<any ServerInterceptor>) {
+    var gates: [Gate] = []
+    var others = Array(interceptors)[...]
+    while let gate = others.first.flatMap(Gate.of) {
+      gates.append(gate)
+      others.removeFirst()
     }
+    self.gates = gates
+    interceptor = others.popFirst()
+    rest = interceptor == nil ? nil : CallChain(others)
   }
 
   /// Runs the handler, with the scope and the deadline bound for whatever may wait: interceptors and the handler.
-  func run(_ context: CallContext, _ handler: (CallContext) async throws -> Void) async throws {
-    try await step(0, context, isBound: false, handler)
-  }
-
-  /// Passes the filters and gates from `first` on to the next interceptor or the handler, and tells them of the end.
-  /// Calls inside are as few as can be: each async one costs as much as a filter.
-  private func step(
-    _ first: Int, _ context: CallContext, isBound: Bool, _ handler: (CallContext) async throws -> Void
-  ) async throws {
+  ///
+  /// Inlined, because an async function of its own would look twice at which executor it is on.
+  @concurrent @inline(__always)
+  func run<Answer>(
+    _ context: CallContext, _ handler: @concurrent (CallContext) async throws -> Answer
+  ) async throws -> Answer {
     var context = context
-    var admitted = first
+    var passed = 0
     do {
-      passing: while admitted < links.count {
-        switch links[admitted] {
-        case .filter(let filter): try filter.admit(&context)
-        case .gate(let gate): if try !gate.tryAdmit(&context) { try await gate.admit(&context) }
-        case .interceptor: break passing
-        }
-        admitted += 1
-      }
-      if admitted < links.count || (!isBound && context.deadline != nil) {
-        try await pass(admitted, context, isBound: isBound, handler)
-      } else if isBound && !context.hasValues {
-        try await handler(context)
+      if try !enter(&context, &passed) { try await enterWaiting(&context, &passed) }
+      let answer: Answer
+      if interceptor == nil, context.deadline == nil {
+        answer = try await CallScope.$current.withValue(
+          context, operation: { try await handler(context) }, isolation: nil)
       } else {
-        // The handler's own calls see what the interceptors found out, the caller above all.
-        try await CallScope.$current.withValue(context) { try await handler(context) }
+        answer = try await bind(context, handler)
       }
+      finish(passed, context, nil)
+      return answer
     } catch {
-      finish(first..<admitted, context, error)
+      finish(passed, context, error)
       throw error
     }
-    finish(first..<admitted, context, nil)
   }
 
-  /// Runs an interceptor, or the handler of a call with a deadline.
-  private func pass(
-    _ index: Int, _ context: CallContext, isBound: Bool, _ handler: (CallContext) async throws -> Void
-  ) async throws {
-    guard isBound else {
-      return try await CallScope.$current.withValue(context) {
-        guard let deadline = context.deadline else { return try await pass(index, context, isBound: true, handler) }
-        try await Deadline.$current.withValue(deadline) { try await pass(index, context, isBound: true, handler) }
-      }
+  @concurrent
+  private func bind<Answer>(
+    _ context: CallContext, _ handler: @concurrent (CallContext) async throws -> Answer
+  ) async throws -> Answer {
+    try await CallScope.$current.withValue(context) {
+      guard let deadline = context.deadline else { return try await pass(context, handler) }
+      return try await Deadline.$current.withValue(deadline) { try await pass(context, handler) }
     }
-    guard index < links.count, case .interceptor(let interceptor) = links[index] else {
-      return try await handler(context)
-    }
-    try await interceptor.intercept(context) { try await step(index + 1, $0, isBound: true, handler) }
   }
 
-  private func finish(_ passed: Range<Int>, _ context: CallContext, _ error: (any Error)?) {
-    for index in passed.reversed() {
-      switch links[index] {
-      case .filter(let filter): filter.finished(context, error)
-      case .gate(let gate): gate.finished(context, error)
-      case .interceptor: break
+  /// Runs what stands behind the gates, with the scope and the deadline bound.
+  @concurrent
+  private func pass<Answer>(
+    _ context: CallContext, _ handler: @concurrent (CallContext) async throws -> Answer
+  ) async throws -> Answer {
+    guard let interceptor, let rest else { return try await handler(context) }
+    var answer: Answer?
+    try await interceptor.intercept(context) { answer = try await rest.proceed($0, handler) }
+    guard let answer else { throw Failure(.internalError, "\(type(of: interceptor)) has dropped a call") }
+    return answer
+  }
+
+  /// The same as `run`, behind an interceptor.
+  @concurrent
+  private func proceed<Answer>(
+    _ context: CallContext, _ handler: @concurrent (CallContext) async throws -> Answer
+  ) async throws -> Answer {
+    var context = context
+    var passed = 0
+    do {
+      if try !enter(&context, &passed) { try await enterWaiting(&context, &passed) }
+      let answer: Answer
+      if interceptor == nil, context.hasValues {
+        // The handler's own calls see what the interceptors found out, the caller above all.
+        answer = try await CallScope.$current.withValue(
+          context, operation: { try await handler(context) }, isolation: nil)
+      } else {
+        answer = try await pass(context, handler)
       }
+      finish(passed, context, nil)
+      return answer
+    } catch {
+      finish(passed, context, error)
+      throw error
     }
+  }
+
+  /// Passes the gates from `passed` on; false before one where the call has to wait.
+  private func enter(_ context: inout CallContext, _ passed: inout Int) throws -> Bool {
+    while passed < gates.count {
+      guard try gates[passed].tryAdmit(&context) else { return false }
+      passed += 1
+    }
+    return true
+  }
+
+  @concurrent
+  private func enterWaiting(_ context: inout CallContext, _ passed: inout Int) async throws {
+    repeat {
+      try await gates[passed].admit(&context)
+      passed += 1
+    } while try !enter(&context, &passed)
+  }
+
+  private func finish(_ passed: Int, _ context: CallContext, _ error: (any Error)?) {
+    var index = passed
+    while index > 0 {
+      index -= 1
+      gates[index].finished(context, error)
+    }
+  }
+}
+
+/// A filter or a gate as the chain sees it. Functions, because looking at one in a list of existentials copies it.
+private struct Gate: Sendable {
+  let tryAdmit: @Sendable (inout CallContext) throws -> Bool
+  let admit: @concurrent @Sendable (inout CallContext) async throws -> Void
+  let finished: @Sendable (CallContext, (any Error)?) -> Void
+
+  /// Nil for an interceptor of another kind.
+  static func of(_ interceptor: any ServerInterceptor) -> Gate? {
+    switch interceptor {
+    case let filter as any ServerFilter: Gate(filter)
+    case let gate as any ServerGate: Gate(gate)
+    default: nil
+    }
+  }
+
+  private init(_ filter: some ServerFilter) {
+    tryAdmit = {
+      try filter.admit(&$0)
+      return true
+    }
+    admit = { _ in }
+    finished = { filter.finished($0, $1) }
+  }
+
+  private init(_ gate: some ServerGate) {
+    tryAdmit = { try gate.tryAdmit(&$0) }
+    admit = { try await gate.admit(&$0) }
+    finished = { gate.finished($0, $1) }
   }
 }

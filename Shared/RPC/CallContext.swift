@@ -13,7 +13,7 @@ public protocol CallContextKey {
 /// during a call is shared.
 public struct CallContext: Sendable {
   let call: CallRecord
-  private var values: [(key: ObjectIdentifier, value: any Sendable)] = []
+  private var values: ContextValue?
 
   /// Of a call that came over no connection of ours; `peer` is for the log.
   public init(
@@ -38,11 +38,11 @@ public struct CallContext: Sendable {
   /// and the id is made when somebody asks for it.
   init(
     _ method: MethodDescriptor, _ metadata: Metadata, remote: ConnectionPeer, started: ContinuousClock.Instant,
-    deadline: Deadline?, isNamed: Bool, lag: Duration
+    deadline: Deadline?, isNamed: Bool
   ) {
     call = CallRecord(
       method: method, metadata: metadata, remote: remote, started: started, deadline: deadline,
-      requestID: isNamed ? RequestIdentity.accepted(metadata["x-request-id"]) : nil, lag: lag)
+      requestID: isNamed ? RequestIdentity.accepted(metadata["x-request-id"]) : nil, lag: .zero)
   }
 
   public var method: MethodDescriptor { call.method }
@@ -95,20 +95,38 @@ public struct CallContext: Sendable {
   public var notedCaller: String? { call.notes?.notedCaller }
 
   /// True once an interceptor has left something.
-  var hasValues: Bool { !values.isEmpty }
+  var hasValues: Bool { values != nil }
 
   /// What an interceptor left under the key.
   public subscript<Key: CallContextKey>(_ key: Key.Type) -> Key.Value? {
     get {
-      let wanted = ObjectIdentifier(key)
-      for entry in values where entry.key == wanted { return entry.value as? Key.Value }
+      var next = values
+      while let value = next {
+        if let value = value as? KeyedValue<Key> { return value.value }
+        next = value.earlier
+      }
       return nil
     }
-    set {
-      let wanted = ObjectIdentifier(key)
-      values.removeAll { $0.key == wanted }
-      if let newValue { values.append((wanted, newValue)) }
-    }
+    set { values = KeyedValue<Key>(newValue, values) }
+  }
+}
+
+/// What interceptors have left, the latest first. It hides what was left earlier under its key.
+private class ContextValue: @unchecked Sendable {  // Nothing in it or in its heir changes.
+  let earlier: ContextValue?
+
+  init(_ earlier: ContextValue?) {
+    self.earlier = earlier
+  }
+}
+
+private final class KeyedValue<Key: CallContextKey>: ContextValue, @unchecked Sendable {
+  /// Nil where something earlier was taken away.
+  let value: Key.Value?
+
+  init(_ value: Key.Value?, _ earlier: ContextValue?) {
+    self.value = value
+    super.init(earlier)
   }
 }
 
@@ -173,7 +191,8 @@ final class CallRecord: Sendable {
   let remote: ConnectionPeer
   let deadline: Deadline?
   let started: ContinuousClock.Instant
-  let lag: Duration
+  /// Unsafe, but written before anybody sees the record except the one who writes.
+  nonisolated(unsafe) private(set) var lag: Duration
   /// Most calls need no notes. Whether there are any is known without the lock.
   private let hasNotes: Atomic<Bool>
   private let storedNotes: Mutex<Notes?>
@@ -192,6 +211,9 @@ final class CallRecord: Sendable {
     hasNotes = Atomic(requestID != nil)
     storedNotes = Mutex(requestID.map { Notes(requestID: $0) })
   }
+
+  /// To be called before the handler and what stands in front of it begin.
+  func noteLag(_ lag: Duration) { self.lag = lag }
 
   /// Nil for a call about which nothing was noted.
   var notes: Notes? { hasNotes.load(ordering: .acquiring) ? storedNotes.withLock { $0 } : nil }

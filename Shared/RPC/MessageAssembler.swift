@@ -34,6 +34,14 @@ struct MessageAssembler {
 
   /// The next whole message in `bytes` from `offset` on, which moves behind it; nil when they are used up.
   mutating func next(in bytes: RawSpan, from offset: inout Int) throws(Refusal) -> [UInt8]? {
+    if prefixCount == 0, bytes.byteCount - offset >= Framing.prefixBytes {
+      let flag = bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+      let length = bytes.unsafeLoadUnaligned(fromByteOffset: offset + 1, as: UInt32.self)
+      prefix = UInt64(flag) << 32 | UInt64(UInt32(bigEndian: length))
+      prefixCount = Framing.prefixBytes
+      offset += Framing.prefixBytes
+      try readPrefix()
+    }
     while prefixCount < Framing.prefixBytes {
       guard offset < bytes.byteCount else { return nil }
       prefix = prefix << 8 | UInt64(bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
@@ -42,16 +50,25 @@ struct MessageAssembler {
       if prefixCount == Framing.prefixBytes { try readPrefix() }
     }
     let part = min(expected - body.count, bytes.byteCount - offset)
-    if part > 0 {
-      bytes.extracting(offset..<offset + part).withUnsafeBytes { body.append(contentsOf: $0) }
-      offset += part
+    let piece = bytes.extracting(offset..<offset + part)
+    offset += part
+    guard body.count + part == expected else {
+      if body.isEmpty { body.reserveCapacity(min(expected, Limits.assemblyReserveMax)) }
+      piece.withUnsafeBytes { body.append(contentsOf: $0) }
+      return nil
     }
-    guard body.count == expected else { return nil }
-    let message = body
-    body = []
+    let message = takeBody(endingWith: piece)
     prefix = 0
     prefixCount = 0
     return isCompressed ? try decompressed(message) : message
+  }
+
+  /// Nearly every message is one piece.
+  private mutating func takeBody(endingWith piece: RawSpan) -> [UInt8] {
+    guard !body.isEmpty else { return piece.withUnsafeBytes { Array($0) } }
+    piece.withUnsafeBytes { body.append(contentsOf: $0) }
+    defer { body = [] }
+    return body
   }
 
   private mutating func readPrefix() throws(Refusal) {
@@ -63,7 +80,6 @@ struct MessageAssembler {
     }
     expected = Int(UInt32(truncatingIfNeeded: prefix))
     guard expected <= bytesMax else { throw .tooLarge(bytes: expected, bytesMax: bytesMax) }
-    body.reserveCapacity(min(expected, Limits.assemblyReserveMax))
   }
 
   /// The limit is the same before and after: a message is not excused by how small it was made.

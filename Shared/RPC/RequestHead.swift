@@ -1,7 +1,8 @@
 internal import HTTP2
 
-/// What the head of a request says to the runtime; read in one pass over its fields.
-struct RequestHead {
+/// What the head of a request says to the runtime; read in one pass over its fields. A reference, because calls whose
+/// heads are alike share it.
+final class RequestHead {
   private(set) var isPOST = false
   private(set) var isHEAD = false
   private(set) var isGRPC = false

@@ -13,6 +13,7 @@ final class ServerCore: Sendable {
   let requestTimeMax: Duration
   let compressesResponses: Bool
   let logger: Logger
+  let workers = LoopWorkers()
 
   init(_ configuration: RPCServerConfiguration, router: Router, chain: CallChain, logger: Logger) {
     self.router = router
@@ -28,18 +29,21 @@ final class ServerCore: Sendable {
 /// Speaks gRPC on the connections of a server. One per connection.
 final class ServerAcceptor: StreamAcceptor {
   let core: ServerCore
+  let workers: CallWorkers
   /// What the messages of unfinished requests on this connection take up.
   @exclusivity(unchecked) var assemblyBytes = 0
   /// Calls of the current batch of reads whose request is not complete yet.
   @exclusivity(unchecked) private var incomplete: [ServerCall] = []
   /// The latest head: the next is often the same, to the byte.
-  @exclusivity(unchecked) private var last = (headers: HeaderList(), head: RequestHead())
+  @exclusivity(unchecked) private var lastHeaders = HeaderList()
+  @exclusivity(unchecked) private var lastHead = RequestHead()
   /// What channelz tells of this loop's calls; nil where it tells nothing.
   let calls: LoopCallCounts?
   private let shown: ChannelzToken?
 
   init(core: ServerCore, connection: HTTP2Connection, record: ServerRecord?) {
     self.core = core
+    workers = core.workers.workers(on: connection.executor.eventLoop)
     calls = record?.calls.counts(on: connection.executor.eventLoop)
     shown = record?.add(connection)
   }
@@ -51,9 +55,12 @@ final class ServerAcceptor: StreamAcceptor {
 
   /// What a request's head says.
   func head(_ headers: HeaderList) -> RequestHead {
-    if headers.isSame(as: last.headers) { return last.head }
+    if headers.isSame(as: lastHeaders) { return lastHead }
     let head = RequestHead(headers, core.router)
-    if headers.isSmall { last = (headers, head) }
+    if headers.isSmall {
+      lastHeaders = headers
+      lastHead = head
+    }
     return head
   }
 
@@ -68,10 +75,12 @@ final class ServerAcceptor: StreamAcceptor {
 
   func rest() {
     incomplete = []
-    last = (HeaderList(), RequestHead())
+    lastHeaders = HeaderList()
+    lastHead = RequestHead()
   }
 
   func readEnded() {
+    workers.run()
     guard !incomplete.isEmpty else { return }
     for call in incomplete { call.awaitRequest() }
     incomplete.removeAll(keepingCapacity: true)

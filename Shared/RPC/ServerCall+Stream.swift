@@ -5,26 +5,25 @@ internal import Transport
 // Calls whose handler reads or writes a stream of messages.
 
 extension ServerCall {
-  typealias StreamAnswer =
-    @Sendable (MessageStream<[UInt8]>, ResponseWriter<[UInt8]>, CallContext) async throws -> Void
-
-  func startStream(_ answer: @escaping StreamAnswer, _ context: CallContext, _ flow: StreamFlow) {
+  func startStream(_ method: BoundMethod, _ context: CallContext, _ flow: StreamFlow) {
+    guard case .streaming(let answer) = method.handler else { preconditionFailure("checked when it was bound") }
     self.flow = flow
     let requests = MessageStream { try await self.next() }
     let responses = ResponseWriter<[UInt8]>(
       { message, compressed in try await self.write(message, compressed) },
       sendHeaders: { try await self.sendHeaders() })
     beginWork()
-    began(
-      Task.immediate(executorPreference: stream.executor) {
-        do {
-          try await core.chain.run(context) { try await answer(requests, responses, $0) }
-          try finishStream(context)
-        } catch {
-          fail(error, context)
-        }
-        stream.workEnded()
-      })
+    handlerBegins(context)
+    let task = Task.immediate(executorPreference: stream.executor) {
+      do {
+        try await core.chain.run(context) { try await answer(requests, responses, $0) }
+        try finishStream(context)
+      } catch {
+        fail(error, context)
+      }
+      stream.workEnded()
+    }
+    waits(in: task)
   }
 
   /// Ends a stream whose handler has returned, although the peer may still be sending.

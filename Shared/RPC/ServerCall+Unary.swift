@@ -20,26 +20,27 @@ extension ServerCall {
     guard hold(assembler.heldBytes + (message?.count ?? 0)) else { return refuse(ServerCall.overdrawn) }
   }
 
-  typealias UnaryAnswer = @Sendable (_ message: [UInt8], _ context: CallContext) async throws -> [UInt8]
-
-  /// `answer` frames what it answers.
-  func startUnary(_ answer: @escaping UnaryAnswer, _ context: CallContext, _ message: [UInt8]) {
-    beginWork()
-    began(
-      Task.immediate(executorPreference: stream.executor) {
-        do {
-          var response: [UInt8] = []
-          try await core.chain.run(context) { response = try await answer(message, $0) }
-          succeed(response, context)
-        } catch {
-          fail(error, context)
-        }
-        stream.workEnded()
-      })
+  /// Runs the handler of a unary call and answers with what comes of it, unless the call is over already.
+  @concurrent @inline(__always)
+  func answer() async {
+    if phase == .running, let context, let message, let answer = method?.unaryAnswer {
+      self.message = nil
+      handlerBegins(context)
+      let exchange = UnaryExchange(message, room: Framing.prefixBytes)
+      do {
+        succeed(try await core.chain.run(context) { try await answer(exchange, $0) }, context)
+      } catch {
+        fail(error, context)
+      }
+    }
+    stream.workEnded()
   }
 
-  private func succeed(_ frame: [UInt8], _ context: CallContext) {
+  /// `answer` has room for the prefix in front.
+  private func succeed(_ answer: consuming [UInt8], _ context: CallContext) {
     guard phase == .running else { return }
+    var frame = answer
+    Framing.seal(&frame)
     let count = frame.count - Framing.prefixBytes
     guard count <= core.sentMessageBytesMax else { return fail(tooLarge(count), context) }
     let trailers = ending(context)

@@ -23,7 +23,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   }
 
   @exclusivity(unchecked) private(set) var phase = Phase.head
-  @exclusivity(unchecked) private(set) var method: BoundMethod?
+  @exclusivity(unchecked) private var head: RequestHead?
   @exclusivity(unchecked) private(set) var context: CallContext?
   @exclusivity(unchecked) var assembler: MessageAssembler
   /// The message of a request that has one.
@@ -37,10 +37,10 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   @exclusivity(unchecked) private var heldBytes = 0
   @exclusivity(unchecked) private var task: Task<Void, Never>?
   @exclusivity(unchecked) private var timer: NIOScheduledCallback?
-  @exclusivity(unchecked) private var echoesRequestID = false
   let stream: HTTP2Stream
   private let acceptor: ServerAcceptor
   var core: ServerCore { acceptor.core }
+  var method: BoundMethod? { head?.method }
 
   init(stream: HTTP2Stream, acceptor: ServerAcceptor) {
     self.stream = stream
@@ -68,18 +68,16 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     let deadline = head.timeout.map { Deadline(started.advanced(by: $0)) }
     if let timeout = head.timeout, timeout <= .zero { return refuse(ServerCall.deadlineExceeded) }
 
-    self.method = method
-    echoesRequestID = head.hasRequestID
+    self.head = head
     let context = CallContext(
       method.descriptor, Metadata(received: headers), remote: stream.remote, started: started, deadline: deadline,
-      isNamed: head.hasRequestID, lag: stream.lag)
+      isNamed: head.hasRequestID)
     self.context = context
-    switch (method.handler, method.descriptor.kind) {
-    case (.unary, _), (.streaming, .unary), (.streaming, .serverStreaming):
+    switch method.descriptor.kind {
+    case .unary, .serverStreaming:
       phase = .receiving
       if isEnd { requestEnded() } else { acceptor.requestBegan(self) }
-    case (.streaming(let answer), .clientStreaming), (.streaming(let answer), .bidirectional):
-      startStream(answer, context, StreamFlow(isRequestDone: isEnd))
+    case .clientStreaming, .bidirectional: startStream(method, context, StreamFlow(isRequestDone: isEnd))
     }
   }
 
@@ -111,13 +109,14 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
     guard assembler.isIdle else { return refuse(ServerCall.truncated) }
     guard let message, let context, let method else { return refuse(RPCError.requestCardinality) }
     stream.countMessageReceived()
-    self.message = nil
     noteCompression()
     hold(0)  // From here on the number of running handlers is the bound.
-    switch method.framing {
-    case .unary(let answer): startUnary(answer, context, message)
-    case .streaming(let answer): startStream(answer, context, StreamFlow(message: message))
+    guard method.descriptor.kind != .unary else {
+      beginWork()
+      return acceptor.workers.add(self)
     }
+    self.message = nil
+    startStream(method, context, StreamFlow(message: message))
   }
 
   /// Calls that announced no encoding, as most do, pay nothing for this.
@@ -135,15 +134,23 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
 
   // MARK: The handler
 
-  /// From here on the handler's code runs. It is a task on the connection's loop, which starts at once and goes up to
-  /// its first suspension; what comes of it is told to `began(_:)`.
+  /// From here on the handler's code runs, or is about to. It is a task on the connection's loop, which starts at once
+  /// and goes up to its first suspension; then `waits(in:)` is told.
   func beginWork() {
     phase = .running
     stream.workBegan()
   }
 
-  /// Keeps the handler's task if it has not ended already.
-  func began(_ task: Task<Void, Never>) {
+  var workers: CallWorkers { acceptor.workers }
+
+  /// The handler's code is next.
+  func handlerBegins(_ context: CallContext) {
+    let lag = stream.lag
+    if lag > .zero { context.call.noteLag(lag) }
+  }
+
+  /// Keeps the handler's task if the call has not ended already.
+  func waits(in task: Task<Void, Never>) {
     guard phase == .running else { return }
     self.task = task
     if let deadline = context?.deadline, timer == nil { startTimer(deadline.remaining) }
@@ -170,7 +177,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   /// What follows the status: the handler's trailers and the caller's correlation id.
   func ending(_ context: CallContext) -> Metadata {
     var trailers = context.trailers.collected
-    if echoesRequestID { trailers.replace("x-request-id", context.requestID) }
+    if head?.hasRequestID == true { trailers.replace("x-request-id", context.requestID) }
     return trailers
   }
 

@@ -19,28 +19,52 @@ public final class BoundMethod: Sendable {
       ) async throws -> Void)
   }
 
+  /// The code of a unary method. Decodes, validates, answers and encodes in one function: each async call between
+  /// the runtime and the handler costs as much as decoding a small message.
+  public typealias UnaryAnswer =
+    @Sendable (_ exchange: UnaryExchange, _ context: CallContext) async throws -> [UInt8]
+
   public let descriptor: MethodDescriptor
   public let handler: Handler
-  /// The same for a call over a connection: a unary method's answer comes with the prefix that it travels with.
-  let framing: Handler
+  /// Of a unary method, what `handler` runs.
+  let unaryAnswer: UnaryAnswer?
 
   /// Binds code to a method of the same kind: anything else is a mistake of the caller and traps.
-  public convenience init(_ descriptor: MethodDescriptor, _ handler: Handler) {
+  public init(_ descriptor: MethodDescriptor, _ handler: Handler) {
+    self.descriptor = descriptor
+    self.handler = handler
     switch handler {
     case .unary(let answer):
-      self.init(descriptor, handler, framing: .unary { Framing.frame(try await answer($0, $1)) })
-    case .streaming: self.init(descriptor, handler, framing: handler)
+      precondition(descriptor.kind == .unary, "\(descriptor) is not unary")
+      unaryAnswer = { exchange, context in exchange.answer(try await answer(exchange.message, context)) }
+    case .streaming:
+      precondition(descriptor.kind != .unary, "\(descriptor) does not stream")
+      unaryAnswer = nil
     }
   }
 
-  @usableFromInline
-  init(_ descriptor: MethodDescriptor, _ handler: Handler, framing: Handler) {
-    switch handler {
-    case .unary: precondition(descriptor.kind == .unary, "\(descriptor) is not unary")
-    case .streaming: precondition(descriptor.kind != .unary, "\(descriptor) does not stream")
-    }
+  /// Binds code to a unary method, message to message: `try await $0.answer(handlers.deposit($0.request(), $1))`.
+  public init(_ descriptor: MethodDescriptor, _ answer: @escaping UnaryAnswer) {
+    precondition(descriptor.kind == .unary, "\(descriptor) is not unary")
     self.descriptor = descriptor
-    self.handler = handler
-    self.framing = framing
+    handler = .unary { try await answer(UnaryExchange($0, room: 0), $1) }
+    unaryAnswer = answer
+  }
+}
+
+/// One request of a unary method, and how its answer is to be encoded.
+public struct UnaryExchange: Sendable {
+  /// The request's bytes.
+  public let message: [UInt8]
+  /// How many bytes stay free in front of the answer, for the prefix that it travels with.
+  @usableFromInline let room: Int
+
+  init(_ message: [UInt8], room: Int) {
+    self.message = message
+    self.room = room
+  }
+
+  func answer(_ message: [UInt8]) -> [UInt8] {
+    room == 0 ? message : Array(repeating: 0, count: room) + message
   }
 }

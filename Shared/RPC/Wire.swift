@@ -113,10 +113,8 @@ enum Timeout {
 }
 
 /// A message as it travels: one byte that says whether it is compressed, four of length, the bytes.
-@usableFromInline
 enum Framing {
-  @inlinable
-  static var prefixBytes: Int { 5 }
+  static let prefixBytes = 5
 
   /// `isCompressed` says what `message` is; it compresses nothing.
   static func frame(_ message: [UInt8], isCompressed: Bool = false) -> [UInt8] {
@@ -128,13 +126,10 @@ enum Framing {
   }
 
   /// Fills in the prefix for which there is room in front of a message that is not compressed.
-  @usableFromInline
-  static func sealed(_ roomAndMessage: consuming [UInt8]) -> [UInt8] {
-    var frame = consume roomAndMessage
-    frame.withUnsafeMutableBufferPointer {
+  static func seal(_ roomAndMessage: inout [UInt8]) {
+    roomAndMessage.withUnsafeMutableBufferPointer {
       writePrefix(to: $0, isCompressed: false, $0.count - prefixBytes)
     }
-    return frame
   }
 
   private static func writePrefix(to target: UnsafeMutableBufferPointer<UInt8>, isCompressed: Bool, _ count: Int) {

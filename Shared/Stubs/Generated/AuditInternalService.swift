@@ -30,7 +30,9 @@ public struct AuditInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some AuditInternalServiceHandlers) {
     methods = [
-      BoundMethod(AuditInternalServiceMethods.appendAudit) { try await handlers.appendAudit($0, $1) }
+      BoundMethod(AuditInternalServiceMethods.appendAudit) {
+        try await $0.answer(handlers.appendAudit($0.request(), $1))
+      }
     ]
   }
 }

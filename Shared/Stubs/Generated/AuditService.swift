@@ -30,7 +30,7 @@ public struct AuditServiceBinding: ServiceBinding {
 
   public init(_ handlers: some AuditServiceHandlers) {
     methods = [
-      BoundMethod(AuditServiceMethods.listAuditLogs) { try await handlers.listAuditLogs($0, $1) }
+      BoundMethod(AuditServiceMethods.listAuditLogs) { try await $0.answer(handlers.listAuditLogs($0.request(), $1)) }
     ]
   }
 }

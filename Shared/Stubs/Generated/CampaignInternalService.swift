@@ -96,14 +96,26 @@ public struct CampaignInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some CampaignInternalServiceHandlers) {
     methods = [
-      BoundMethod(CampaignInternalServiceMethods.getDealForOrder) { try await handlers.getDealForOrder($0, $1) },
-      BoundMethod(CampaignInternalServiceMethods.reserveSlot) { try await handlers.reserveSlot($0, $1) },
-      BoundMethod(CampaignInternalServiceMethods.releaseSlot) { try await handlers.releaseSlot($0, $1) },
-      BoundMethod(CampaignInternalServiceMethods.consumeSlot) { try await handlers.consumeSlot($0, $1) },
-      BoundMethod(CampaignInternalServiceMethods.unconsumeSlot) { try await handlers.unconsumeSlot($0, $1) },
-      BoundMethod(CampaignInternalServiceMethods.getReservation) { try await handlers.getReservation($0, $1) },
+      BoundMethod(CampaignInternalServiceMethods.getDealForOrder) {
+        try await $0.answer(handlers.getDealForOrder($0.request(), $1))
+      },
+      BoundMethod(CampaignInternalServiceMethods.reserveSlot) {
+        try await $0.answer(handlers.reserveSlot($0.request(), $1))
+      },
+      BoundMethod(CampaignInternalServiceMethods.releaseSlot) {
+        try await $0.answer(handlers.releaseSlot($0.request(), $1))
+      },
+      BoundMethod(CampaignInternalServiceMethods.consumeSlot) {
+        try await $0.answer(handlers.consumeSlot($0.request(), $1))
+      },
+      BoundMethod(CampaignInternalServiceMethods.unconsumeSlot) {
+        try await $0.answer(handlers.unconsumeSlot($0.request(), $1))
+      },
+      BoundMethod(CampaignInternalServiceMethods.getReservation) {
+        try await $0.answer(handlers.getReservation($0.request(), $1))
+      },
       BoundMethod(CampaignInternalServiceMethods.listHeldReservations) {
-        try await handlers.listHeldReservations($0, $1)
+        try await $0.answer(handlers.listHeldReservations($0.request(), $1))
       },
     ]
   }

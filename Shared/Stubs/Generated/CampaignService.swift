@@ -30,7 +30,7 @@ public struct CampaignServiceBinding: ServiceBinding {
 
   public init(_ handlers: some CampaignServiceHandlers) {
     methods = [
-      BoundMethod(CampaignServiceMethods.listProducts) { try await handlers.listProducts($0, $1) }
+      BoundMethod(CampaignServiceMethods.listProducts) { try await $0.answer(handlers.listProducts($0.request(), $1)) }
     ]
   }
 }

@@ -86,13 +86,15 @@ public struct ChannelzBinding: ServiceBinding {
 
   public init(_ handlers: some ChannelzHandlers) {
     methods = [
-      BoundMethod(ChannelzMethods.getTopChannels) { try await handlers.getTopChannels($0, $1) },
-      BoundMethod(ChannelzMethods.getServers) { try await handlers.getServers($0, $1) },
-      BoundMethod(ChannelzMethods.getServer) { try await handlers.getServer($0, $1) },
-      BoundMethod(ChannelzMethods.getServerSockets) { try await handlers.getServerSockets($0, $1) },
-      BoundMethod(ChannelzMethods.getChannel) { try await handlers.getChannel($0, $1) },
-      BoundMethod(ChannelzMethods.getSubchannel) { try await handlers.getSubchannel($0, $1) },
-      BoundMethod(ChannelzMethods.getSocket) { try await handlers.getSocket($0, $1) },
+      BoundMethod(ChannelzMethods.getTopChannels) { try await $0.answer(handlers.getTopChannels($0.request(), $1)) },
+      BoundMethod(ChannelzMethods.getServers) { try await $0.answer(handlers.getServers($0.request(), $1)) },
+      BoundMethod(ChannelzMethods.getServer) { try await $0.answer(handlers.getServer($0.request(), $1)) },
+      BoundMethod(ChannelzMethods.getServerSockets) {
+        try await $0.answer(handlers.getServerSockets($0.request(), $1))
+      },
+      BoundMethod(ChannelzMethods.getChannel) { try await $0.answer(handlers.getChannel($0.request(), $1)) },
+      BoundMethod(ChannelzMethods.getSubchannel) { try await $0.answer(handlers.getSubchannel($0.request(), $1)) },
+      BoundMethod(ChannelzMethods.getSocket) { try await $0.answer(handlers.getSocket($0.request(), $1)) },
     ]
   }
 }

@@ -35,8 +35,8 @@ public struct EchoBinding: ServiceBinding {
 
   public init(_ handlers: some EchoHandlers) {
     methods = [
-      BoundMethod(EchoMethods.unary) { try await handlers.unary($0, $1) },
-      BoundMethod(EchoMethods.read) { try await handlers.read($0, $1) },
+      BoundMethod(EchoMethods.unary) { try await $0.answer(handlers.unary($0.request(), $1)) },
+      BoundMethod(EchoMethods.read) { try await $0.answer(handlers.read($0.request(), $1)) },
     ]
   }
 }

@@ -28,7 +28,7 @@ public struct EchoInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some EchoInternalServiceHandlers) {
     methods = [
-      BoundMethod(EchoInternalServiceMethods.unary) { try await handlers.unary($0, $1) }
+      BoundMethod(EchoInternalServiceMethods.unary) { try await $0.answer(handlers.unary($0.request(), $1)) }
     ]
   }
 }

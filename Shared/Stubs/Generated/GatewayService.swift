@@ -28,7 +28,7 @@ public struct GatewayServiceBinding: ServiceBinding {
 
   public init(_ handlers: some GatewayServiceHandlers) {
     methods = [
-      BoundMethod(GatewayServiceMethods.getMe) { try await handlers.getMe($0, $1) }
+      BoundMethod(GatewayServiceMethods.getMe) { try await $0.answer(handlers.getMe($0.request(), $1)) }
     ]
   }
 }

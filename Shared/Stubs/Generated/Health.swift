@@ -50,8 +50,8 @@ public struct HealthBinding: ServiceBinding {
 
   public init(_ handlers: some HealthHandlers) {
     methods = [
-      BoundMethod(HealthMethods.check) { try await handlers.check($0, $1) },
-      BoundMethod(HealthMethods.list) { try await handlers.list($0, $1) },
+      BoundMethod(HealthMethods.check) { try await $0.answer(handlers.check($0.request(), $1)) },
+      BoundMethod(HealthMethods.list) { try await $0.answer(handlers.list($0.request(), $1)) },
       BoundMethod.serverStreaming(HealthMethods.watch) { try await handlers.watch($0, $1, $2) },
     ]
   }

@@ -68,12 +68,20 @@ public struct IdentityInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some IdentityInternalServiceHandlers) {
     methods = [
-      BoundMethod(IdentityInternalServiceMethods.getSigningKeys) { try await handlers.getSigningKeys($0, $1) },
-      BoundMethod(IdentityInternalServiceMethods.getPrincipal) { try await handlers.getPrincipal($0, $1) },
-      BoundMethod(IdentityInternalServiceMethods.getLineage) { try await handlers.getLineage($0, $1) },
-      BoundMethod(IdentityInternalServiceMethods.areConnected) { try await handlers.areConnected($0, $1) },
+      BoundMethod(IdentityInternalServiceMethods.getSigningKeys) {
+        try await $0.answer(handlers.getSigningKeys($0.request(), $1))
+      },
+      BoundMethod(IdentityInternalServiceMethods.getPrincipal) {
+        try await $0.answer(handlers.getPrincipal($0.request(), $1))
+      },
+      BoundMethod(IdentityInternalServiceMethods.getLineage) {
+        try await $0.answer(handlers.getLineage($0.request(), $1))
+      },
+      BoundMethod(IdentityInternalServiceMethods.areConnected) {
+        try await $0.answer(handlers.areConnected($0.request(), $1))
+      },
       BoundMethod(IdentityInternalServiceMethods.getPayoutDestination) {
-        try await handlers.getPayoutDestination($0, $1)
+        try await $0.answer(handlers.getPayoutDestination($0.request(), $1))
       },
     ]
   }

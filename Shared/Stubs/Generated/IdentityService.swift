@@ -38,8 +38,8 @@ public struct IdentityServiceBinding: ServiceBinding {
 
   public init(_ handlers: some IdentityServiceHandlers) {
     methods = [
-      BoundMethod(IdentityServiceMethods.login) { try await handlers.login($0, $1) },
-      BoundMethod(IdentityServiceMethods.getMe) { try await handlers.getMe($0, $1) },
+      BoundMethod(IdentityServiceMethods.login) { try await $0.answer(handlers.login($0.request(), $1)) },
+      BoundMethod(IdentityServiceMethods.getMe) { try await $0.answer(handlers.getMe($0.request(), $1)) },
     ]
   }
 }

@@ -75,11 +75,13 @@ public struct OrderServiceBinding: ServiceBinding {
 
   public init(_ handlers: some OrderServiceHandlers) {
     methods = [
-      BoundMethod(OrderServiceMethods.createOrder) { try await handlers.createOrder($0, $1) },
-      BoundMethod(OrderServiceMethods.getOrder) { try await handlers.getOrder($0, $1) },
-      BoundMethod(OrderServiceMethods.verifyPurchase) { try await handlers.verifyPurchase($0, $1) },
-      BoundMethod(OrderServiceMethods.verifyAll) { try await handlers.verifyAll($0, $1) },
-      BoundMethod(OrderServiceMethods.settleOrder) { try await handlers.settleOrder($0, $1) },
+      BoundMethod(OrderServiceMethods.createOrder) { try await $0.answer(handlers.createOrder($0.request(), $1)) },
+      BoundMethod(OrderServiceMethods.getOrder) { try await $0.answer(handlers.getOrder($0.request(), $1)) },
+      BoundMethod(OrderServiceMethods.verifyPurchase) {
+        try await $0.answer(handlers.verifyPurchase($0.request(), $1))
+      },
+      BoundMethod(OrderServiceMethods.verifyAll) { try await $0.answer(handlers.verifyAll($0.request(), $1)) },
+      BoundMethod(OrderServiceMethods.settleOrder) { try await $0.answer(handlers.settleOrder($0.request(), $1)) },
     ]
   }
 }

@@ -35,8 +35,8 @@ public struct ReconnectServiceBinding: ServiceBinding {
 
   public init(_ handlers: some ReconnectServiceHandlers) {
     methods = [
-      BoundMethod(ReconnectServiceMethods.start) { try await handlers.start($0, $1) },
-      BoundMethod(ReconnectServiceMethods.stop) { try await handlers.stop($0, $1) },
+      BoundMethod(ReconnectServiceMethods.start) { try await $0.answer(handlers.start($0.request(), $1)) },
+      BoundMethod(ReconnectServiceMethods.stop) { try await $0.answer(handlers.stop($0.request(), $1)) },
     ]
   }
 }

@@ -95,9 +95,11 @@ public struct TestServiceBinding: ServiceBinding {
 
   public init(_ handlers: some TestServiceHandlers) {
     methods = [
-      BoundMethod(TestServiceMethods.emptyCall) { try await handlers.emptyCall($0, $1) },
-      BoundMethod(TestServiceMethods.unaryCall) { try await handlers.unaryCall($0, $1) },
-      BoundMethod(TestServiceMethods.cacheableUnaryCall) { try await handlers.cacheableUnaryCall($0, $1) },
+      BoundMethod(TestServiceMethods.emptyCall) { try await $0.answer(handlers.emptyCall($0.request(), $1)) },
+      BoundMethod(TestServiceMethods.unaryCall) { try await $0.answer(handlers.unaryCall($0.request(), $1)) },
+      BoundMethod(TestServiceMethods.cacheableUnaryCall) {
+        try await $0.answer(handlers.cacheableUnaryCall($0.request(), $1))
+      },
       BoundMethod.serverStreaming(TestServiceMethods.streamingOutputCall) {
         try await handlers.streamingOutputCall($0, $1, $2)
       },
@@ -106,7 +108,9 @@ public struct TestServiceBinding: ServiceBinding {
       },
       BoundMethod.bidirectional(TestServiceMethods.fullDuplexCall) { try await handlers.fullDuplexCall($0, $1, $2) },
       BoundMethod.bidirectional(TestServiceMethods.halfDuplexCall) { try await handlers.halfDuplexCall($0, $1, $2) },
-      BoundMethod(TestServiceMethods.unimplementedCall) { try await handlers.unimplementedCall($0, $1) },
+      BoundMethod(TestServiceMethods.unimplementedCall) {
+        try await $0.answer(handlers.unimplementedCall($0.request(), $1))
+      },
     ]
   }
 }

@@ -27,7 +27,9 @@ public struct UnimplementedServiceBinding: ServiceBinding {
 
   public init(_ handlers: some UnimplementedServiceHandlers) {
     methods = [
-      BoundMethod(UnimplementedServiceMethods.unimplementedCall) { try await handlers.unimplementedCall($0, $1) }
+      BoundMethod(UnimplementedServiceMethods.unimplementedCall) {
+        try await $0.answer(handlers.unimplementedCall($0.request(), $1))
+      }
     ]
   }
 }

@@ -102,12 +102,24 @@ public struct WalletInternalServiceBinding: ServiceBinding {
 
   public init(_ handlers: some WalletInternalServiceHandlers) {
     methods = [
-      BoundMethod(WalletInternalServiceMethods.ensureWallet) { try await handlers.ensureWallet($0, $1) },
-      BoundMethod(WalletInternalServiceMethods.lockOrderFunds) { try await handlers.lockOrderFunds($0, $1) },
-      BoundMethod(WalletInternalServiceMethods.releaseOrderFunds) { try await handlers.releaseOrderFunds($0, $1) },
-      BoundMethod(WalletInternalServiceMethods.settleOrderFunds) { try await handlers.settleOrderFunds($0, $1) },
-      BoundMethod(WalletInternalServiceMethods.unsettleOrderFunds) { try await handlers.unsettleOrderFunds($0, $1) },
-      BoundMethod(WalletInternalServiceMethods.closeWallet) { try await handlers.closeWallet($0, $1) },
+      BoundMethod(WalletInternalServiceMethods.ensureWallet) {
+        try await $0.answer(handlers.ensureWallet($0.request(), $1))
+      },
+      BoundMethod(WalletInternalServiceMethods.lockOrderFunds) {
+        try await $0.answer(handlers.lockOrderFunds($0.request(), $1))
+      },
+      BoundMethod(WalletInternalServiceMethods.releaseOrderFunds) {
+        try await $0.answer(handlers.releaseOrderFunds($0.request(), $1))
+      },
+      BoundMethod(WalletInternalServiceMethods.settleOrderFunds) {
+        try await $0.answer(handlers.settleOrderFunds($0.request(), $1))
+      },
+      BoundMethod(WalletInternalServiceMethods.unsettleOrderFunds) {
+        try await $0.answer(handlers.unsettleOrderFunds($0.request(), $1))
+      },
+      BoundMethod(WalletInternalServiceMethods.closeWallet) {
+        try await $0.answer(handlers.closeWallet($0.request(), $1))
+      },
       BoundMethod.serverStreaming(WalletInternalServiceMethods.reconcileBooks) {
         try await handlers.reconcileBooks($0, $1, $2)
       },

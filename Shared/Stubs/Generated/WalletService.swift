@@ -233,25 +233,37 @@ public struct WalletServiceBinding: ServiceBinding {
 
   public init(_ handlers: some WalletServiceHandlers) {
     methods = [
-      BoundMethod(WalletServiceMethods.getWallet) { try await handlers.getWallet($0, $1) },
-      BoundMethod(WalletServiceMethods.listTransactions) { try await handlers.listTransactions($0, $1) },
-      BoundMethod(WalletServiceMethods.deposit) { try await handlers.deposit($0, $1) },
-      BoundMethod(WalletServiceMethods.getBalanceAt) { try await handlers.getBalanceAt($0, $1) },
-      BoundMethod(WalletServiceMethods.payAgency) { try await handlers.payAgency($0, $1) },
-      BoundMethod(WalletServiceMethods.listBrandLedger) { try await handlers.listBrandLedger($0, $1) },
-      BoundMethod(WalletServiceMethods.requestPayout) { try await handlers.requestPayout($0, $1) },
-      BoundMethod(WalletServiceMethods.cancelPayout) { try await handlers.cancelPayout($0, $1) },
-      BoundMethod(WalletServiceMethods.startPayout) { try await handlers.startPayout($0, $1) },
-      BoundMethod(WalletServiceMethods.completePayout) { try await handlers.completePayout($0, $1) },
-      BoundMethod(WalletServiceMethods.failPayout) { try await handlers.failPayout($0, $1) },
-      BoundMethod(WalletServiceMethods.recordManualPayout) { try await handlers.recordManualPayout($0, $1) },
-      BoundMethod(WalletServiceMethods.recordAgencyPayout) { try await handlers.recordAgencyPayout($0, $1) },
-      BoundMethod(WalletServiceMethods.deletePayout) { try await handlers.deletePayout($0, $1) },
-      BoundMethod(WalletServiceMethods.listPayouts) { try await handlers.listPayouts($0, $1) },
-      BoundMethod(WalletServiceMethods.deleteWallet) { try await handlers.deleteWallet($0, $1) },
-      BoundMethod(WalletServiceMethods.exportLedger) { try await handlers.exportLedger($0, $1) },
-      BoundMethod(WalletServiceMethods.getWalletStats) { try await handlers.getWalletStats($0, $1) },
-      BoundMethod(WalletServiceMethods.reconcile) { try await handlers.reconcile($0, $1) },
+      BoundMethod(WalletServiceMethods.getWallet) { try await $0.answer(handlers.getWallet($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.listTransactions) {
+        try await $0.answer(handlers.listTransactions($0.request(), $1))
+      },
+      BoundMethod(WalletServiceMethods.deposit) { try await $0.answer(handlers.deposit($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.getBalanceAt) { try await $0.answer(handlers.getBalanceAt($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.payAgency) { try await $0.answer(handlers.payAgency($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.listBrandLedger) {
+        try await $0.answer(handlers.listBrandLedger($0.request(), $1))
+      },
+      BoundMethod(WalletServiceMethods.requestPayout) { try await $0.answer(handlers.requestPayout($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.cancelPayout) { try await $0.answer(handlers.cancelPayout($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.startPayout) { try await $0.answer(handlers.startPayout($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.completePayout) {
+        try await $0.answer(handlers.completePayout($0.request(), $1))
+      },
+      BoundMethod(WalletServiceMethods.failPayout) { try await $0.answer(handlers.failPayout($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.recordManualPayout) {
+        try await $0.answer(handlers.recordManualPayout($0.request(), $1))
+      },
+      BoundMethod(WalletServiceMethods.recordAgencyPayout) {
+        try await $0.answer(handlers.recordAgencyPayout($0.request(), $1))
+      },
+      BoundMethod(WalletServiceMethods.deletePayout) { try await $0.answer(handlers.deletePayout($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.listPayouts) { try await $0.answer(handlers.listPayouts($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.deleteWallet) { try await $0.answer(handlers.deleteWallet($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.exportLedger) { try await $0.answer(handlers.exportLedger($0.request(), $1)) },
+      BoundMethod(WalletServiceMethods.getWalletStats) {
+        try await $0.answer(handlers.getWalletStats($0.request(), $1))
+      },
+      BoundMethod(WalletServiceMethods.reconcile) { try await $0.answer(handlers.reconcile($0.request(), $1)) },
     ]
   }
 }

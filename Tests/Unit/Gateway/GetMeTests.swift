@@ -76,9 +76,7 @@ private struct OneWallet: ServiceBinding {
 
   var methods: [BoundMethod] {
     [
-      BoundMethod(WalletServiceMethods.getWallet) {
-        (_: WalletV1.GetWalletRequest, _: CallContext) async throws -> WalletV1.GetWalletResponse in try answer()
-      }
+      BoundMethod(WalletServiceMethods.getWallet) { exchange, _ in try exchange.answer(answer()) }
     ]
   }
 }

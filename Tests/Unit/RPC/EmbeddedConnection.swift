@@ -57,22 +57,29 @@ final class EmbeddedConnection {
   let loop = EmbeddedEventLoop()
   let channel: EmbeddedChannel
   let connection: HTTP2Connection
-  let streams = Counter()
+  let streams: Counter
   private(set) var isClosed = false
 
   /// A server whose streams `script` answers.
-  init(
+  convenience init(
     server configuration: ConnectionConfiguration, script: @escaping @Sendable (HTTP2Stream, Int) -> Void = { _, _ in }
   ) throws {
+    let streams = Counter()
+    try self.init(server: configuration, streams: streams) { _ in ScriptedAcceptor(streams: streams, script: script) }
+  }
+
+  init(
+    server configuration: ConnectionConfiguration, streams: Counter,
+    makeAcceptor: @escaping @Sendable (HTTP2Connection) -> any StreamAcceptor
+  ) throws {
     channel = EmbeddedChannel(loop: loop)
-    let streams = streams
-    connection = try HTTP2Connection(eventLoop: loop, configuration: configuration) { _ in
-      ScriptedAcceptor(streams: streams, script: script)
-    }
+    self.streams = streams
+    connection = try HTTP2Connection(eventLoop: loop, configuration: configuration, makeAcceptor: makeAcceptor)
     try begin()
   }
 
   init(client configuration: ConnectionConfiguration) throws {
+    streams = Counter()
     channel = EmbeddedChannel(loop: loop)
     connection = try HTTP2Connection(eventLoop: loop, configuration: configuration)
     try begin()
@@ -119,9 +126,11 @@ final class EmbeddedConnection {
   static let greeting = preface + settings + acknowledged
 
   /// No Huffman, no table: every field is a literal.
-  static let block: [UInt8] = {
+  static let block = block(path: "/a.B/C")
+
+  static func block(path: String) -> [UInt8] {
     let fields = [
-      (":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "test"), ("te", "trailers"),
+      (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test"), ("te", "trailers"),
       ("content-type", "application/grpc"),
     ]
     return fields.reduce(into: []) { block, field in
@@ -130,10 +139,10 @@ final class EmbeddedConnection {
         block += [UInt8(text.utf8.count)] + Array(text.utf8)
       }
     }
-  }()
+  }
 
-  static func request(_ id: Int32, isEnd: Bool = true) -> [UInt8] {
-    RawFrame.bytes(RawFrame.headers, flags: isEnd ? 5 : 4, id: id, block)
+  static func request(_ id: Int32, isEnd: Bool = true, path: String = "/a.B/C") -> [UInt8] {
+    RawFrame.bytes(RawFrame.headers, flags: isEnd ? 5 : 4, id: id, block(path: path))
   }
 
   static func windowSetting(_ size: UInt32) -> [UInt8] {
