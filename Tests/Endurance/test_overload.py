@@ -9,6 +9,8 @@ from mobo_echo import EchoServer, Load
 
 # How long callers wait. Where everything is admitted, all calls come to take about that long, and then none is in time.
 DEADLINE_MS = 1_000
+# An event loop refuses once it has been behind for two seconds (decision 9), and then in its next long turn.
+BEHIND_SECONDS = 3
 
 
 @dataclasses.dataclass
@@ -23,6 +25,11 @@ class Server:
     @property
     def capacity(self):
         return self.places * 1000 // self.work_ms
+
+    @property
+    def patience(self):
+        """For how many seconds of overload it refuses nobody, so that urgent calls wait like all others."""
+        return BEHIND_SECONDS if self.computes else 1
 
     @property
     def options(self):
@@ -56,8 +63,8 @@ def offer(server, rate, warm_up, measured, urgent_rate, read_rate=0):
         echo = stack.enter_context(EchoServer(*server.options))
         normal = stack.enter_context(load("unary", rate))
         read = stack.enter_context(load("read", read_rate)) if read_rate else None
-        # They come when the others are there already.
-        normal.await_started(rate)
+        # They come when the others are there already, and hold the server up if it lets them.
+        normal.await_started(rate * server.patience)
         urgent = stack.enter_context(load("internal", urgent_rate))
         goodput = in_time(normal, rate)
         reads = in_time(read, read_rate) if read else 0
