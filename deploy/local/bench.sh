@@ -25,9 +25,14 @@ rpc() {
   prepare_build
   install_packages "${TEST_PACKAGES[@]}"
   prepare_python deploy/local/requirements-test.txt
-  if grep -qx cpp <<<"$needs"; then
-    (install_packages "${BENCH_CPP_PACKAGES[@]}") || say "no peer cpp: its packages cannot be installed"
-  fi
+  local peer names
+  local -A packages=(
+    [limit]="${BENCH_LIMIT_PACKAGES[*]}" [cpp]="${BENCH_CPP_PACKAGES[*]}" [go]="${BENCH_GO_PACKAGES[*]}")
+  for peer in $needs; do
+    # A peer that cannot be had is told by the benchmark; the others are measured all the same.
+    read -ra names <<<"${packages[$peer]:-}"
+    (install_packages "${names[@]}") || say "no peer $peer: its packages cannot be installed"
+  done
   say "building bench-echo (release)"
   swift build -c release --product bench-echo
   say "measuring; Ctrl-C stops everything"

@@ -10,8 +10,10 @@ DEBIAN_PACKAGES=(
 )
 # What the tests load servers with.
 TEST_PACKAGES=(nghttp2-client)
-# What the benchmark's peer in C++ is built with. grpc-go is taken where it is installed already.
+# What the benchmark's peers are built with.
+BENCH_LIMIT_PACKAGES=(gcc libc6-dev)
 BENCH_CPP_PACKAGES=(g++ libgrpc++-dev protobuf-compiler-grpc)
+BENCH_GO_PACKAGES=(golang-go golang-google-grpc-dev golang-goprotobuf-dev)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 die() {
