@@ -79,26 +79,26 @@ public struct HeaderList: Sendable, Equatable, Sequence {
   func hasField(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, at offset: inout Int) -> Bool {
     let begin = offset + HeaderList.lengthsSize
     let end = begin + name.count + value.count
-    guard end <= bytes.count, HeaderList.lengths(in: bytes, at: offset) == (name.count, value.count) else {
-      return false
-    }
+    guard end <= bytes.count else { return false }
     let isSame = bytes.withUnsafeBytes { own in
-      own.baseAddress.map {
-        HeaderList.isSame($0 + begin, name) && HeaderList.isSame($0 + begin + name.count, value)
-      } ?? false
+      guard let base = own.baseAddress, let nameBase = name.baseAddress, let valueBase = value.baseAddress,
+        HeaderList.lengths(base + offset) == (name.count, value.count)
+      else { return false }
+      return memcmp(base + begin, nameBase, name.count) == 0
+        && memcmp(base + begin + name.count, valueBase, value.count) == 0
     }
     if isSame { offset = end }
     return isSame
   }
 
-  private static func isSame(_ text: UnsafeRawPointer, _ other: UnsafeRawBufferPointer) -> Bool {
-    other.baseAddress.map { memcmp(text, $0, other.count) == 0 } ?? true
+  private static func lengths(in bytes: [UInt8], at offset: Int) -> (name: Int, value: Int) {
+    bytes.withUnsafeBytes { bytes in bytes.baseAddress.map { lengths($0 + offset) } ?? (0, 0) }
   }
 
-  private static func lengths(in bytes: [UInt8], at offset: Int) -> (name: Int, value: Int) {
-    let fields = bytes.span.bytes
-    let name = fields.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt16.self)
-    let value = fields.unsafeLoadUnaligned(fromByteOffset: offset + 2, as: UInt32.self)
+  @inline(__always)
+  private static func lengths(_ field: UnsafeRawPointer) -> (name: Int, value: Int) {
+    let name = field.loadUnaligned(as: UInt16.self)
+    let value = field.loadUnaligned(fromByteOffset: 2, as: UInt32.self)
     return (Int(UInt16(littleEndian: name)), Int(UInt32(littleEndian: value)))
   }
 

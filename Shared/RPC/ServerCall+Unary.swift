@@ -23,8 +23,7 @@ extension ServerCall {
   /// Runs the handler of a unary call and answers with what comes of it, unless the call is over already.
   @concurrent @inline(__always)
   func answer() async {
-    if phase == .running, let context, let message, let answer = method?.unaryAnswer {
-      self.message = nil
+    if phase == .running, let context, let message = message.take(), let answer = method?.unaryAnswer {
       handlerBegins(context)
       let exchange = UnaryExchange(message, room: Framing.prefixBytes)
       do {

@@ -107,7 +107,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   func requestEnded() {
     acceptor.requestEnded(self)
     guard assembler.isIdle else { return refuse(ServerCall.truncated) }
-    guard let message, let context, let method else { return refuse(RPCError.requestCardinality) }
+    guard message != nil, let method else { return refuse(RPCError.requestCardinality) }
     stream.countMessageReceived()
     noteCompression()
     hold(0)  // From here on the number of running handlers is the bound.
@@ -115,7 +115,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
       beginWork()
       return acceptor.workers.add(self)
     }
-    self.message = nil
+    guard let context, let message = message.take() else { return }
     startStream(method, context, StreamFlow(message: message))
   }
 

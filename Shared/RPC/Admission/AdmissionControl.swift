@@ -179,14 +179,15 @@ public final class AdmissionControl: ServerGate {
     publish(nil) { $0.tick(.now) }
   }
 
-  /// Lets the regulator think and tells the groups what came of it: all of them if gates moved, else the one.
-  private func publish(_ place: Int?, _ think: (inout AdmissionRegulator) -> Bool) {
+  /// Lets the regulator think and tells the groups what came of it.
+  private func publish(_ place: Int?, _ think: (inout AdmissionRegulator) -> AdmissionRegulator.News) {
     let found = regulator.withLock { regulator in
-      let hasMoved = think(&regulator)
-      isCalibrating.store(regulator.calibration != nil, ordering: .relaxed)
       var found: [(AdmissionGroup, limit: Int, gate: Int, latency: Duration?, throughput: Double)] = []
+      let news = think(&regulator)
+      guard news != .none else { return found }
+      isCalibrating.store(regulator.calibration != nil, ordering: .relaxed)
       for group in all {
-        guard let other = group.place, hasMoved || other == place else { continue }
+        guard let other = group.place, news == .ofAll || other == place else { continue }
         found.append(
           (
             group, regulator.limits[other].limit, regulator.gate(other), regulator.limits[other].latency,

@@ -35,22 +35,33 @@ struct AdmissionRegulator: Sendable {
     return calibration?.gates[group].map { min($0, limit) } ?? limit
   }
 
-  /// Learns from a call that has ended; true if a gate may have moved.
-  mutating func record(_ group: Int, _ sample: ConcurrencyLimit.Sample, now: ContinuousClock.Instant) -> Bool {
-    if let progress = calibration?.record(group, sample, now: now) { return follow(progress, now) }
+  /// What there is to tell the groups.
+  enum News {
+    /// Nothing: most samples only join a window.
+    case none
+    /// The group has learned something of itself.
+    case ofGroup
+    /// Gates may have moved.
+    case ofAll
+  }
+
+  /// Learns from a call that has ended.
+  mutating func record(_ group: Int, _ sample: ConcurrencyLimit.Sample, now: ContinuousClock.Instant) -> News {
+    if let progress = calibration?.record(group, sample, now: now) { return follow(progress, now) ? .ofAll : .none }
     switch limits[group].record(sample, room: room(for: lanes[group], now), now: now) {
-    case .unchanged: return false
-    case .changed: return true
+    case .pending: return .none
+    case .unchanged: return .ofGroup
+    case .changed: return .ofAll
     case .suspicious:
       calibrate(for: group, now)
-      return true
+      return .ofAll
     }
   }
 
-  /// Ends a calibration that hangs because no calls come; true if a gate may have moved.
-  mutating func tick(_ now: ContinuousClock.Instant) -> Bool {
-    guard let progress = calibration?.tick(now) else { return false }
-    return follow(progress, now)
+  /// Ends a calibration that hangs because no calls come.
+  mutating func tick(_ now: ContinuousClock.Instant) -> News {
+    guard let progress = calibration?.tick(now) else { return .none }
+    return follow(progress, now) ? .ofAll : .none
   }
 
   private mutating func calibrate(for group: Int, _ now: ContinuousClock.Instant) {

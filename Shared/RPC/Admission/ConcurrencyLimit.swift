@@ -25,7 +25,9 @@ struct ConcurrencyLimit: Sendable {
 
   /// What a window of samples led to.
   enum Verdict: Hashable, Sendable {
-    /// Nothing yet, or no change.
+    /// Nothing yet: the window goes on.
+    case pending
+    /// The window is over, the limit stays.
     case unchanged
     case changed
     /// The calls are slow, and whether that is due to their number is not known well enough.
@@ -128,7 +130,7 @@ struct ConcurrencyLimit: Sendable {
       || age >= Tuning.windowMax && count >= Tuning.windowSamplesMin
     // Before a call has come and gone the last change has not had its effect.
     let isSettled = age >= Swift.min(latency ?? .zero, Tuning.windowLongest)
-    return isFull && isSettled ? closeWindow(age, room: room, now: now) : .unchanged
+    return isFull && isSettled ? closeWindow(age, room: room, now: now) : .pending
   }
 
   /// Begins a new window: what was seen before does not count.

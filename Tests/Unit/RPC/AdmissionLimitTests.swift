@@ -156,9 +156,9 @@ struct AdmissionLimitTests {
     var regulator = simulation.regulator
     #expect(regulator.gate(0) < regulator.limits[0].limit)
     let early = regulator.tick(simulation.instant)
-    #expect(!early)
+    #expect(early == .none)
     let late = regulator.tick(simulation.instant + .seconds(60))
-    #expect(late)
+    #expect(late == .ofAll)
     #expect(regulator.calibration == nil)
     #expect(regulator.gate(0) == regulator.limits[0].limit)
   }
