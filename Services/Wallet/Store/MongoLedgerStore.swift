@@ -30,17 +30,18 @@ public final class MongoLedgerStore: LedgerStore {
     ) async throws -> [Value] {
       try await database.run { try part(LedgerReading(needs, at: now, $0)) }
     }
+    async let named = needs.owners.isEmpty ? [] : read { try $0.wallets(of: needs.owners) }
     async let holds = needs.orders.isEmpty ? [] : read { try $0.holds() }
     async let postings = needs.hasPostings ? read { try $0.postings() } : []
     async let voided = needs.voidable.isEmpty ? [] : read { try $0.voided() }
     async let requests = needs.requests.isEmpty ? [] : read { try $0.requests() }
     async let payouts = needs.hasPayouts ? read { try $0.payouts() } : []
     let parts = try await (holds: holds, postings: postings, payouts: payouts)
-    let owners = LedgerReading.owners(needs, parts.holds, parts.postings, parts.payouts)
-    let wallets = owners.isEmpty ? [] : try await read { try $0.wallets(of: owners) }
+    let further = LedgerReading.owners(needs, parts.holds, parts.postings, parts.payouts).subtracting(needs.owners)
+    let others = further.isEmpty ? [] : try await read { try $0.wallets(of: further) }
     return Ledger(
-      batchesCommitted: 0, wallets: wallets, holds: parts.holds, postings: parts.postings, voided: try await voided,
-      requests: try await requests, payouts: parts.payouts)
+      batchesCommitted: 0, wallets: try await named + others, holds: parts.holds, postings: parts.postings,
+      voided: try await voided, requests: try await requests, payouts: parts.payouts)
   }
 
   public func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {
@@ -57,10 +58,15 @@ public final class MongoLedgerStore: LedgerStore {
     EncodedChanges(changes, at: now)
   }
 
-  public func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
+  public func commit(
+    _ batch: LedgerBatch, onWritten: @escaping @Sendable () -> Void
+  ) async throws -> CommitOutcome {
     let documents = try BatchDocuments(batch)
     do {
-      try await lane.transaction { try LedgerWriting(batch, documents, $0).write() }
+      try await lane.transaction { connection in
+        try LedgerWriting(batch, documents, connection).write()
+        onWritten()
+      }
     } catch let lost as LedgerWriting.Lost {
       switch lost {
       case .race: return .lostRace

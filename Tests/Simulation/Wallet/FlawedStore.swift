@@ -32,11 +32,11 @@ final class FlawedStore: LedgerStore {
     return ledger
   }
 
-  func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
+  func commit(_ batch: LedgerBatch, onWritten: @escaping @Sendable () -> Void) async throws -> CommitOutcome {
     if bug == .losesCommits, batch.number.isMultiple(of: 5), !batch.rows.isEmpty {
       return .committed
     }
-    return try await books.commit(batch)
+    return try await books.commit(batch, onWritten: onWritten)
   }
 
   func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger {

@@ -89,16 +89,16 @@ final class SimulatedStore: LedgerStore {
     return try await books.read(needs, at: now)
   }
 
-  func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
+  func commit(_ batch: LedgerBatch, onWritten: @escaping @Sendable () -> Void) async throws -> CommitOutcome {
     try await pass()
     let crash = state.withLock { state in
       state.isDead = state.crash != nil
       return state.crash
     }
     switch crash {
-    case nil: return try await books.commit(batch)
+    case nil: return try await books.commit(batch, onWritten: onWritten)
     case .beforeWriting: break
-    case .afterWriting: _ = try await books.commit(batch)
+    case .afterWriting: _ = try await books.commit(batch, onWritten: onWritten)
     }
     turnstile.bury(process)
     throw SimulatedProcess.Death()

@@ -153,8 +153,9 @@ extension InMemoryLedger: LedgerStore {
     }
   }
 
-  public func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
-    try state.withLock { state in
+  public func commit(_ batch: LedgerBatch, onWritten: @escaping @Sendable () -> Void) async throws -> CommitOutcome {
+    onWritten()
+    return try state.withLock { state in
       state.commits += 1
       let fault: Fault? = state.faults.isEmpty ? nil : state.faults.removeFirst()
       switch fault {

@@ -122,7 +122,9 @@ actor GatedStore: LedgerStore {
   }
 
   func read(_ needs: LedgerNeeds, at now: Timestamp) async throws -> Ledger { try await load(needs, at: now) }
-  func commit(_ batch: LedgerBatch) async throws -> CommitOutcome { try await books.commit(batch) }
+  func commit(_ batch: LedgerBatch, onWritten: @escaping @Sendable () -> Void) async throws -> CommitOutcome {
+    try await books.commit(batch, onWritten: onWritten)
+  }
   func settle(_ batch: LedgerBatch) async throws -> SettledOutcome { try await books.settle(batch) }
   func lease() async throws -> LeaseReading? { try await books.lease() }
   func claim(as holder: String) async throws -> LeaseClaim { try await books.claim(as: holder) }

@@ -144,7 +144,8 @@ private actor HeldCommits: LedgerStore {
     return ledger
   }
 
-  func commit(_ batch: LedgerBatch) async throws -> CommitOutcome {
+  func commit(_ batch: LedgerBatch, onWritten: @escaping @Sendable () -> Void) async throws -> CommitOutcome {
+    onWritten()
     if isClosed { await withCheckedContinuation { waiters.append($0) } }
     return try await books.commit(batch)
   }

@@ -40,21 +40,22 @@ struct BatchFlight: Sendable {
 
   var isWriting: Bool { batch != nil }
 
-  func fly() async -> Landing {
+  /// `onApproach` is called when the landing is near.
+  func fly(onApproach: @escaping @Sendable () -> Void = {}) async -> Landing {
     let until = Deadline.after(WriterTerm.lease)
     do {
-      return try await Deadline.$current.withValue(.after(bounds.roundTime)) { try await write(until) }
+      return try await Deadline.$current.withValue(.after(bounds.roundTime)) { try await write(until, onApproach) }
     } catch {
       return .failed(error)
     }
   }
 
-  private func write(_ until: Deadline) async throws -> Landing {
+  private func write(_ until: Deadline, _ onApproach: @escaping @Sendable () -> Void) async throws -> Landing {
     guard let batch else {
       // Refusals and replays rest on memory: they count only if the lease was still held when they were decided.
       return try await store.renew(term) ? .committed(until: until) : .deposed
     }
-    switch try await store.commit(batch) {
+    switch try await store.commit(batch, onWritten: onApproach) {
     case .committed: return .committed(until: until)
     case .lostRace: return .lost(.race)
     case .duplicate: return .lost(.duplicate)

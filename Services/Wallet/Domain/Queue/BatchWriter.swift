@@ -61,12 +61,12 @@ actor BatchWriter {
     }
   }
 
-  /// While a batch is under way, commands are looked up in portions: each look-up costs the same, however many they
-  /// are.
+  /// While a batch is under way, commands are looked up in portions, since each look-up costs the same, however many
+  /// they are; and the rest when the batch is about to land.
   private var enough: Int? {
     guard flight != nil else { return 1 }
     let room = draft.bytes < bounds.batchBytesMax ? bounds.batchMax - draft.entries.count : 0
-    return room > 0 ? min(room, max(1, lastSize / 4)) : nil
+    return room > 0 ? min(room, max(bounds.portionMin, lastSize / 4)) : nil
   }
 
   // MARK: Batches
@@ -111,7 +111,7 @@ actor BatchWriter {
   private func launch() {
     guard flight == nil, let batch = takeOff() else { return }
     let landing = Task.detached(executorPreference: executor) { [line] in
-      let landing = await batch.fly()
+      let landing = await batch.fly { line.approaches() }
       line.landed()
       return landing
     }

@@ -19,7 +19,9 @@ public protocol LedgerStore: Sendable {
   func encode(_ changes: [LedgerChange], at now: Timestamp) -> any Sendable
 
   /// Writes the batch in one transaction, if the lease is still held. Throws only when certainly nothing was written.
-  func commit(_ batch: LedgerBatch) async throws -> CommitOutcome
+  ///
+  /// `onWritten` is called, once or more, when only the commit itself is left: about as much time as a look-up takes.
+  func commit(_ batch: LedgerBatch, onWritten: @escaping @Sendable () -> Void) async throws -> CommitOutcome
 
   /// Finds out how a commit of unknown outcome ended, and makes sure that it cannot end otherwise later.
   func settle(_ batch: LedgerBatch) async throws -> SettledOutcome
@@ -38,6 +40,8 @@ public protocol LedgerStore: Sendable {
 }
 
 extension LedgerStore {
+  public func commit(_ batch: LedgerBatch) async throws -> CommitOutcome { try await commit(batch, onWritten: {}) }
+
   public func encode(_ changes: [LedgerChange], at now: Timestamp) -> any Sendable { () }
 }
 

@@ -8,6 +8,8 @@ public struct QueueLimits: Sendable {
   public var batchMax = 500
   /// About what a transaction may come to in BSON, whatever its commands are (PLATFORM 5, rule 1).
   public var batchBytesMax = 4 << 20
+  /// Commands that are worth a look-up of their own while a batch is under way. Fewer wait until it is about to land.
+  public var portionMin = 32
   /// Attempts at one batch that does not fit the books after all (DOMAIN 0.4).
   public var attemptsMax = 3
   /// One round, from load to commit: far below the 60 s after which MongoDB ends a transaction by itself.

@@ -4,7 +4,7 @@ import Synchronization
 /// The commands that wait, and what else the writer is waiting for. One writer at a time looks at it.
 final class WaitingLine: Sendable {
   enum Event: Sendable {
-    /// Enough commands wait.
+    /// Enough commands wait, or the batch under way is about to land and some do.
     case entries
     /// The batch under way has ended.
     case landed
@@ -24,6 +24,7 @@ final class WaitingLine: Sendable {
     var waiting: [QueueEntry] = []
     var isWorking = false
     var hasLanded = false
+    var isApproaching = false
     var wantsLease = false
     var watch: Watch?
     var lastID: UInt64 = 0
@@ -31,9 +32,13 @@ final class WaitingLine: Sendable {
     mutating func due(_ enough: Int?, _ isFlying: Bool) -> Event? {
       if hasLanded {
         hasLanded = false
+        isApproaching = false
         return .landed
       }
-      if let enough, waiting.count >= max(1, enough) { return .entries }
+      if let enough, waiting.count >= (isApproaching ? 1 : max(1, enough)) {
+        isApproaching = false
+        return .entries
+      }
       guard !isFlying else { return nil }
       if wantsLease {
         wantsLease = false
@@ -107,6 +112,11 @@ final class WaitingLine: Sendable {
   /// Entries that were taken too early: they keep their place.
   func putBack(_ entries: some Collection<QueueEntry>) {
     state.withLock { $0.waiting.insert(contentsOf: entries, at: 0) }
+  }
+
+  /// The batch under way has only its commit before it: what waits now can be looked up meanwhile, once.
+  func approaches() {
+    change { $0.isApproaching = true }
   }
 
   func landed() {
