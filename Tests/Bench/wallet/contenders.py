@@ -74,7 +74,7 @@ class Contender:
         (self.folder / "mongo").mkdir()
         self.processes["database"] = spawn(
             [self.mongod, "--replSet", "rs0", "--bind_ip", "127.0.0.1", "--port", port, "--dbpath",
-             self.folder / "mongo", "--wiredTigerCacheSizeGB", "1"],
+             self.folder / "mongo", "--wiredTigerCacheSizeGB", "4"],
             stdout=open(self.folder / "mongod.log", "wb"), stderr=subprocess.STDOUT)
         if subprocess.run([sys.executable, REPLICA_SET, str(port)]).returncode != 0:
             raise Failed("mongod did not become primary")
@@ -259,7 +259,7 @@ class Postgres(Contender):
         self.port = free_port()
         self.processes["database"] = spawn(
             [*self.user, self.bin / "postgres", "-D", data, "-p", self.port, "-h", "127.0.0.1", "-k", self.folder,
-             "-c", "max_connections=300", "-c", "shared_buffers=1GB", "-c", "fsync=on", "-c", "max_wal_size=8GB"],
+             "-c", "max_connections=300", "-c", "shared_buffers=4GB", "-c", "fsync=on", "-c", "max_wal_size=8GB"],
             stdout=open(self.folder / "postgres.log", "wb"), stderr=subprocess.STDOUT)
         deadline = time.monotonic() + 60
         while subprocess.run([self.bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode != 0:
