@@ -73,7 +73,7 @@ public final class MongoConnection {
     var command = body
     if !isInTransaction {
       switch concern {
-      case .read: command.append("readConcern", ["level": "majority"])
+      case .read: command.append("readConcern", readConcern)
       case .write: command.append("writeConcern", ["w": "majority", "j": true])
       case .none: break
       }
@@ -88,12 +88,19 @@ public final class MongoConnection {
       if concern != .read, let error = try CommandError(reply: reply, skippingDuplicates: toleratesDuplicates) {
         throw error
       }
+      if concern == .write, !isInTransaction { client.pool.acknowledged(by: reply) }
       return reply
     } catch {
       let failure = translate(error, collection)
       if isInTransaction { broken = failure }
       throw failure
     }
+  }
+
+  /// Durable, and not older than what this process was told to be.
+  private var readConcern: BSONValue {
+    let time = client.pool.acknowledgedTime
+    return time == 0 ? ["level": "majority"] : ["level": "majority", "afterClusterTime": .timestamp(time)]
   }
 
   private func translate(_ error: any Error, _ collection: String) -> MongoFailure {

@@ -7,7 +7,7 @@ import Kernel
 final class DriverClient {
   let handle: OpaquePointer
   private let io: UnsafeMutablePointer<mobo_io>
-  private let pool: DriverPool
+  let pool: DriverPool
 
   init(_ handle: OpaquePointer, _ io: UnsafeMutablePointer<mobo_io>, _ pool: DriverPool) {
     self.handle = handle
@@ -100,6 +100,7 @@ final class DriverSession {
     let outcome = client.limited(limit) { mobo_mongoc_commit(handle) }
     let reply = outcome.takeReply()
     guard outcome.ok else { throw outcome.error(labels: reply.errorLabels) }
+    client.pool.acknowledged(by: reply)
   }
 
   /// Never fails: a transaction that cannot be aborted ends by itself.

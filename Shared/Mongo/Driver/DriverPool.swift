@@ -10,6 +10,8 @@ final class DriverPool: @unchecked Sendable {
   /// C holds an unretained pointer to it until the pool is destroyed.
   private let observer: TopologyObserver
   private let family: Int32
+  /// When the database made durable what it last acknowledged here, by its own count of time; 0 before the first write.
+  private let acknowledged = Atomic<UInt64>(0)
   /// By the address of the client.
   private let limits = Mutex<[UInt: ConnectionLimits]>([:])
 
@@ -39,6 +41,16 @@ final class DriverPool: @unchecked Sendable {
     observer.registerCommands(in: callbacks)
     mongoc_client_pool_set_apm_callbacks(pool, callbacks, Unmanaged.passUnretained(observer).toOpaque())
     mongoc_apm_callbacks_destroy(callbacks)
+  }
+
+  /// What reads must show at least. Right after an election a primary does not know yet how far a majority has come:
+  /// its majority reads are then older than what its predecessor had acknowledged.
+  var acknowledgedTime: UInt64 { acknowledged.load(ordering: .acquiring) }
+
+  /// Notes the reply to a write that a majority has.
+  func acknowledged(by reply: BSONDocument) {
+    guard case .timestamp(let time) = try? reply.value("operationTime") else { return }
+    acknowledged.max(time, ordering: .acquiringAndReleasing)
   }
 
   deinit {

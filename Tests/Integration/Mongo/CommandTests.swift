@@ -147,6 +147,33 @@ struct CommandTests {
     }
   }
 
+  // Goal: right after an election a primary's majority reads are older than what its predecessor has acknowledged.
+  // Method: the server's profiler tells what each read asked to see at least.
+  @Test("a read asks to see at least the last write that was acknowledged, in a transaction or not")
+  func readsFollowWrites() async throws {
+    try await TestMongo.withDatabase("follow") { database async throws in
+      _ = try await database.run { try $0.command(["profile": 2]) }
+      try await database.run { connection in
+        try connection.insertOne("things", ["_id": 1])
+        _ = try connection.findOne("things", ["_id": 1])
+      }
+      try await database.transaction { try $0.insertOne("things", ["_id": 2]) }
+      _ = try await database.run { try $0.findOne("things", ["_id": 2]) }
+      let finds = try await database.run { connection in
+        try connection.command(["profile": 0])
+        return try connection.find("system.profile", ["command.find": "things"], sort: ["ts": 1])
+      }
+      let times = try finds.map { find -> UInt64 in
+        let concern = try find.document("command").document("readConcern")
+        #expect(try concern.string("level") == "majority")
+        guard case .timestamp(let time) = try concern.value("afterClusterTime") else { return 0 }
+        return time
+      }
+      #expect(times.count == 2)
+      #expect(times[0] > 0 && times[1] > times[0])
+    }
+  }
+
   @Test("text from users is a value in a filter, never an operator")
   func textIsNoOperator() async throws {
     try await TestMongo.withDatabase("injection") { database async throws in
