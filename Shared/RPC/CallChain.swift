@@ -25,19 +25,23 @@ final class CallChain: Sendable {
 
   /// Runs the handler, with the scope and the deadline bound for whatever may wait: interceptors and the handler.
   ///
-  /// Inlined, because an async function of its own would look twice at which executor it is on.
+  /// Inlined, because an async function of its own would look twice at which executor it is on. Behind an interceptor
+  /// they are bound already.
   @concurrent @inline(__always)
   func run<Answer>(
-    _ context: CallContext, _ handler: @concurrent (CallContext) async throws -> Answer
+    _ context: CallContext, isBound: Bool = false, _ handler: @concurrent (CallContext) async throws -> Answer
   ) async throws -> Answer {
     var context = context
     var passed = 0
     do {
       if try !enter(&context, &passed) { try await enterWaiting(&context, &passed) }
       let answer: Answer
-      if interceptor == nil, context.deadline == nil {
+      if interceptor == nil, isBound ? context.hasValues : context.deadline == nil {
+        // Bound again, what the interceptors found out is seen by the handler's own calls, the caller above all.
         answer = try await CallScope.$current.withValue(
           context, operation: { try await handler(context) }, isolation: nil)
+      } else if isBound {
+        answer = try await pass(context, handler)
       } else {
         answer = try await bind(context, handler)
       }
@@ -66,34 +70,9 @@ final class CallChain: Sendable {
   ) async throws -> Answer {
     guard let interceptor, let rest else { return try await handler(context) }
     var answer: Answer?
-    try await interceptor.intercept(context) { answer = try await rest.proceed($0, handler) }
+    try await interceptor.intercept(context) { answer = try await rest.run($0, isBound: true, handler) }
     guard let answer else { throw Failure(.internalError, "\(type(of: interceptor)) has dropped a call") }
     return answer
-  }
-
-  /// The same as `run`, behind an interceptor.
-  @concurrent
-  private func proceed<Answer>(
-    _ context: CallContext, _ handler: @concurrent (CallContext) async throws -> Answer
-  ) async throws -> Answer {
-    var context = context
-    var passed = 0
-    do {
-      if try !enter(&context, &passed) { try await enterWaiting(&context, &passed) }
-      let answer: Answer
-      if interceptor == nil, context.hasValues {
-        // The handler's own calls see what the interceptors found out, the caller above all.
-        answer = try await CallScope.$current.withValue(
-          context, operation: { try await handler(context) }, isolation: nil)
-      } else {
-        answer = try await pass(context, handler)
-      }
-      finish(passed, context, nil)
-      return answer
-    } catch {
-      finish(passed, context, error)
-      throw error
-    }
   }
 
   /// Passes the gates from `passed` on; false before one where the call has to wait.
