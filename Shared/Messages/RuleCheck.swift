@@ -11,16 +11,11 @@ public enum TextFormat: Sendable {
   public func violation(of text: String) -> String? {
     switch self {
     case .objectID:
-      let isValid = text.utf8.count == 24 && text.utf8.allSatisfy(Self.isLowerHex)
-      return isValid ? nil : "must be an id of 24 lower-case hex characters"
+      return ObjectID(text) != nil ? nil : "must be an id of 24 lower-case hex characters"
     case .requestID:
       let isValid = (1...64).contains(text.utf8.count) && text.utf8.allSatisfy(Self.isWord)
       return isValid ? nil : "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
     }
-  }
-
-  private static func isLowerHex(_ byte: UInt8) -> Bool {
-    (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte)
   }
 
   private static func isWord(_ byte: UInt8) -> Bool {
