@@ -94,6 +94,15 @@ enum OutboxHarness {
     }
   }
 
+  /// The relay runs for as long as `body` does.
+  static func running(_ relay: OutboxRelay, _ body: () async throws -> Void) async throws {
+    let task = Task { await relay.run() }
+    defer { task.cancel() }
+    try await body()
+    task.cancel()
+    await task.value
+  }
+
   static func waiting(_ database: MongoDatabase) async throws -> Int64 {
     try await database.run { try $0.count(Outbox.collection, ["dispatched": false]) }
   }

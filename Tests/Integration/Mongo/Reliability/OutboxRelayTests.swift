@@ -153,13 +153,12 @@ struct OutboxRelayTests {
     try await TestMongo.withDatabase("running", migrations: [Self.migration]) { database async throws in
       let receiver = Receiver()
       let relay = Harness.relay(database, receiver)
-      let task = Task { await relay.run() }
-      for seq in 1...3 as ClosedRange<Int64> {
-        try await Harness.append(database, "a", seq)
-        await receiver.arrivals(Int(seq))
+      try await Harness.running(relay) {
+        for seq in 1...3 as ClosedRange<Int64> {
+          try await Harness.append(database, "a", seq)
+          await receiver.arrivals(Int(seq))
+        }
       }
-      task.cancel()
-      await task.value
       #expect(receiver.received == ["test/a:1#0", "test/a:2#0", "test/a:3#0"])
     }
   }
@@ -169,16 +168,15 @@ struct OutboxRelayTests {
     try await TestMongo.withMongo("lost", migrations: [Self.migration]) { mongo async throws in
       let receiver = Receiver()
       let relay = Harness.relay(mongo.database, receiver)
-      let task = Task { await relay.run() }
-      // 286: the oplog does not reach back to the position.
-      try await FailPoint(["getMore"], .error(code: 286), times: 2).active(for: mongo) {
-        for seq in 1...4 as ClosedRange<Int64> {
-          try await Harness.append(mongo.database, "a", seq)
-          await receiver.arrivals(Int(seq))
+      try await Harness.running(relay) {
+        // 286: the oplog does not reach back to the position.
+        try await FailPoint(["getMore"], .error(code: 286), times: 2).active(for: mongo) {
+          for seq in 1...4 as ClosedRange<Int64> {
+            try await Harness.append(mongo.database, "a", seq)
+            await receiver.arrivals(Int(seq))
+          }
         }
       }
-      task.cancel()
-      await task.value
     }
   }
 
@@ -191,19 +189,17 @@ struct OutboxRelayTests {
         var settings = Harness.impatient
         settings.streamPause = .seconds(3_600)
         let relay = Harness.relay(mongo.database, receiver, settings: settings)
-        let task = Task { await relay.run() }
-        try await Harness.append(mongo.database, "a", 1)
-        relay.wake()
-        await receiver.arrivals(1)
-        task.cancel()
-        await task.value
+        try await Harness.running(relay) {
+          try await Harness.append(mongo.database, "a", 1)
+          relay.wake()
+          await receiver.arrivals(1)
+        }
 
         settings.pollEvery = .milliseconds(10)
-        let polling = Task { await Harness.relay(mongo.database, receiver, settings: settings).run() }
-        try await Harness.append(mongo.database, "a", 2)
-        await receiver.arrivals(2)
-        polling.cancel()
-        await polling.value
+        try await Harness.running(Harness.relay(mongo.database, receiver, settings: settings)) {
+          try await Harness.append(mongo.database, "a", 2)
+          await receiver.arrivals(2)
+        }
       }
     }
   }
@@ -228,25 +224,23 @@ struct OutboxRelayTests {
       var settings = Harness.impatient
       settings.streamSpan = .seconds(3_600)
       let alone = Harness.relay(mongo.database, receiver, settings: settings)
-      let own = Task { await alone.run() }
-      try await Harness.append(mongo.database, "a", 1)
-      alone.wake()
-      await receiver.arrivals(1)
-      own.cancel()
-      await own.value
+      try await Harness.running(alone) {
+        try await Harness.append(mongo.database, "a", 1)
+        alone.wake()
+        await receiver.arrivals(1)
+      }
       #expect(reads.count == 0)
 
       settings.pollEvery = .milliseconds(10)
       let relay = Harness.relay(mongo.database, receiver, settings: settings)
-      let task = Task { await relay.run() }
-      // The first round may still find this one by itself; the next is left to the poll.
-      for seq in 2...3 as ClosedRange<Int64> {
-        try await Harness.append(mongo.database, "a", seq)
-        await receiver.arrivals(Int(seq))
+      try await Harness.running(relay) {
+        // The first round may still find this one by itself; the next is left to the poll.
+        for seq in 2...3 as ClosedRange<Int64> {
+          try await Harness.append(mongo.database, "a", seq)
+          await receiver.arrivals(Int(seq))
+        }
+        try await TestMongo.await("the change stream") { reads.count > 0 }
       }
-      try await TestMongo.await("the change stream") { reads.count > 0 }
-      task.cancel()
-      await task.value
     }
   }
 
@@ -255,17 +249,16 @@ struct OutboxRelayTests {
     try await TestMongo.withMongo("away", migrations: [Self.migration]) { mongo async throws in
       let receiver = Receiver()
       let relay = Harness.relay(mongo.database, receiver)
-      let task = Task { await relay.run() }
-      try await Harness.append(mongo.database, "a", 1)
-      await receiver.arrivals(1)
-      try await FailPoint(["find", "aggregate", "getMore", "update"], .closeConnection, times: 4).active(for: mongo) {
-        try await Harness.append(mongo.database, "a", 2)
-        await receiver.arrivals(2)
+      try await Harness.running(relay) {
+        try await Harness.append(mongo.database, "a", 1)
+        await receiver.arrivals(1)
+        try await FailPoint(["find", "aggregate", "getMore", "update"], .closeConnection, times: 4).active(for: mongo) {
+          try await Harness.append(mongo.database, "a", 2)
+          await receiver.arrivals(2)
+        }
+        try await Harness.append(mongo.database, "a", 3)
+        await receiver.arrivals(3)
       }
-      try await Harness.append(mongo.database, "a", 3)
-      await receiver.arrivals(3)
-      task.cancel()
-      await task.value
     }
   }
 
@@ -284,10 +277,9 @@ struct OutboxRelayTests {
         reached.continuation.yield()
         try await Task.sleep(for: .seconds(3_600))
       }
-      let task = Task { await relay.run() }
-      for await _ in reached.stream { break }
-      task.cancel()
-      await task.value
+      try await Harness.running(relay) {
+        for await _ in reached.stream { break }
+      }
       #expect(try await Harness.waiting(database) == 4)
       try await Self.drain(Harness.relay(database, receiver), database)
       let ids = (1...6).map { "test/a:\($0)#0" }
