@@ -52,6 +52,29 @@ struct WriterLeaseTests {
     #expect(books.books.wallets.count == 2)
   }
 
+  // Goal: what is under way is answered for, and nothing follows it. Method: the lease is given back while one batch is
+  // at its commit and the next is drafted.
+  @Test("giving the lease back waits for the batch under way, and lets no other go")
+  func resigningUnderWay() async throws {
+    let held = HeldCommits(books)
+    let first = queue("first", held)
+    _ = try await first.perform(try open(1))
+    await held.hold()
+    async let committed = code { try await first.perform(try open(2)) }
+    while await !held.isHolding { await Task.yield() }
+    let loads = held.loads
+    async let drafted = code { try await first.perform(try open(3)) }
+    while held.loads == loads { await Task.yield() }
+    async let resigned: Void = first.resign()
+    await #expect(throws: NotTheWriter(holder: "first")) { try await queue("second").perform(try open(4)) }
+    await held.letGo()
+    await resigned
+    #expect(await committed == nil)
+    #expect(await drafted == .serviceUnavailable)
+    _ = try await queue("second").perform(try open(4))
+    #expect(books.books.wallets.count == 3)
+  }
+
   // Goal: nobody is refused from memory that has become wrong. Method: the holder remembers an empty wallet; another
   // process takes the lease and fills it.
   @Test("a deposed holder refuses nobody, and answers no replay")

@@ -21,7 +21,9 @@ actor BatchWriter {
   private var hasResigned = false
   private var memory: WalletMemory
   private var draft = BatchDraft()
+  /// Under way until everybody in it is answered, or has been decided again.
   private var flight: (batch: BatchFlight, landing: Task<BatchFlight.Landing, Never>)?
+  private var landingWaiters: [CheckedContinuation<Void, Never>] = []
   private var lastSize = 1
   /// For the callers of a batch that was committed.
   private var replies: [@Sendable () -> Void] = []
@@ -121,8 +123,8 @@ actor BatchWriter {
   /// The draft as it is; a new one is begun behind it. Nil if it is empty.
   private func takeOff() -> BatchFlight? {
     guard !draft.isEmpty else { return nil }
-    guard let term else {
-      // The lease was given back meanwhile: nobody is answered from what was decided under it.
+    guard let term, !hasResigned else {
+      // The lease was given back meanwhile, or is about to be: nobody is answered from what was decided under it.
       startOver()
       return nil
     }
@@ -134,10 +136,10 @@ actor BatchWriter {
 
   private func land() async {
     guard let (batch, task) = flight else { return }
-    let landing = await task.value
+    if let lost = await settle(batch, await task.value) { await redo(batch.entries, after: lost, attempts: 1) }
     flight = nil
-    guard let lost = await settle(batch, landing) else { return }
-    await redo(batch.entries, after: lost, attempts: 1)
+    landingWaiters.forEach { $0.resume() }
+    landingWaiters = []
   }
 
   private func answer() {
@@ -214,10 +216,7 @@ actor BatchWriter {
   /// Gives the lease back, once what is under way has ended; nothing is written here afterwards.
   func resign() async {
     hasResigned = true
-    while let (_, task) = flight {
-      _ = await task.value
-      await Task.yield()
-    }
+    if flight != nil { await withCheckedContinuation { landingWaiters.append($0) } }
     guard let term else { return }
     self.term = nil
     memory.forget()
@@ -226,6 +225,9 @@ actor BatchWriter {
 
   /// True if this process may decide: it holds the lease for all it knows, or has just taken it.
   private func holdsLease() async throws -> Bool {
+    guard !hasResigned else {
+      throw Failure(.serviceUnavailable, "this process is about to end", retryAfter: .milliseconds(250))
+    }
     if let term {
       // A batch under way looks for itself, and renews.
       if flight != nil || !term.until.hasPassed { return true }
@@ -236,6 +238,7 @@ actor BatchWriter {
 
   /// With no batch under way: the holder never conflicts with itself.
   private func keepLease() async {
+    guard !hasResigned else { return }
     do {
       if let term { _ = try await renew(term) } else { _ = try await claim() }
     } catch {
@@ -255,9 +258,6 @@ actor BatchWriter {
   }
 
   private func claim() async throws -> Bool {
-    guard !hasResigned else {
-      throw Failure(.serviceUnavailable, "this process is about to end", retryAfter: .milliseconds(250))
-    }
     switch try await timed({ try await store.claim(as: holder()) }) {
     case .granted(let granted):
       startOver()
