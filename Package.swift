@@ -164,7 +164,7 @@ let suites: [Target] = [
   tests(
     "RPCTests", in: "Unit/RPC",
     [
-      "Kernel", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, nioEmbedded, log,
+      "Kernel", "CNghttp2", "HTTP2", "Transport", "RPC", "Messages", nioCore, nioPosix, nioEmbedded, log,
       "TestCertificates",
     ]),
   tests("IntrospectionTests", in: "Unit/Introspection", ["Kernel", "Introspection", "Messages", "RPC", "Stubs", log]),

@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* Blocks that nghttp2 has given back on this thread, for the next call's: it takes and gives ten for each, which
- * malloc's own cache of seven a size is too small for when a hundred calls are under way. They are known by their
- * usable sizes, which are 24, 40, 56 and so on. */
+ * malloc's own cache of seven a size is too small for when a hundred calls are under way. Places are for 24, 40, 56
+ * bytes and so on, the usable sizes of glibc; blocks of another malloc fit between them and go to the smaller. */
 #define MOBO_KEPT_SIZE_MAX 520
 #define MOBO_KEPT_SIZES (MOBO_KEPT_SIZE_MAX / 16 + 1)
 #define MOBO_KEPT_BLOCKS 256
@@ -28,8 +28,14 @@ static inline mobo_kept_blocks *mobo_kept_here(void) {
   return &blocks;
 }
 
+/* Where a block for so many bytes is looked for. */
+static inline size_t mobo_place_for(size_t size) { return size <= 24 ? 1 : (size + 7) / 16; }
+
+/* Where a block of so many usable bytes is kept: all who look there find room. Beyond the places: nowhere. */
+static inline size_t mobo_place_of(size_t usable) { return usable < 24 ? MOBO_KEPT_SIZES : (usable - 8) / 16; }
+
 static inline void *mobo_block_take(size_t size) {
-  size_t place = size <= 24 ? 1 : (size + 7) / 16;
+  size_t place = mobo_place_for(size);
   mobo_kept_blocks *kept = mobo_kept_here();
   if (place >= MOBO_KEPT_SIZES || !kept->first[place]) return malloc(size);
   mobo_kept_block *block = kept->first[place];
@@ -40,7 +46,7 @@ static inline void *mobo_block_take(size_t size) {
 
 static inline void mobo_block_give(void *pointer) {
   if (!pointer) return;
-  size_t place = malloc_usable_size(pointer) / 16;
+  size_t place = mobo_place_of(malloc_usable_size(pointer));
   mobo_kept_blocks *kept = mobo_kept_here();
   if (place >= MOBO_KEPT_SIZES || kept->count[place] == MOBO_KEPT_BLOCKS) {
     free(pointer);
