@@ -59,10 +59,16 @@ extension Message {
   @inlinable
   public func validated() throws(Failure) -> Self {
     var copy = self
-    var rules = RuleCheck()
-    copy.enforce(&rules)
-    guard rules.violations.isEmpty else { throw .validation(rules.violations) }
+    try copy.validate()
     return copy
+  }
+
+  /// The same in place; what has failed is of no use.
+  @inlinable
+  public mutating func validate() throws(Failure) {
+    var rules = RuleCheck()
+    enforce(&rules)
+    guard rules.violations.isEmpty else { throw .validation(rules.violations) }
   }
 
   /// Deterministic bytes that tell requests apart: without the request id and without secrets, pictures replaced by

@@ -22,7 +22,7 @@ extension Message {
     } catch {
       throw Failure(error)
     }
-    self = try validated()
+    try validate()
   }
 }
 

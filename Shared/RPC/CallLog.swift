@@ -6,16 +6,19 @@ public import Logging
 /// Belongs in front of all other interceptors, so that their refusals are logged too.
 public struct CallLog: ServerFilter {
   private let logger: Logger
+  /// Whether successes are written too. Asking the logger copies its handler.
+  private let isComplete: Bool
 
   public init(logger: Logger) {
     self.logger = logger
+    isComplete = logger.logLevel <= .info
   }
 
   public func admit(_ context: inout CallContext) {}
 
   public func finished(_ context: CallContext, _ error: (any Error)?) {
     guard let error else {
-      if logger.logLevel <= .info { write(context, .ok, nil) }
+      if isComplete { write(context, .ok, nil) }
       return
     }
     let outcome = CallLog.outcome(error, context)

@@ -3,20 +3,25 @@ internal import HTTP2
 /// What the head of a request says to the runtime; read in one pass over its fields. A reference, because calls whose
 /// heads are alike share it.
 final class RequestHead {
-  private(set) var isPOST = false
-  private(set) var isHEAD = false
-  private(set) var isGRPC = false
+  let isPOST: Bool
+  let isHEAD: Bool
+  let isGRPC: Bool
   /// Of the request's messages; nil for one that is not understood here.
-  private(set) var encoding: MessageEncoding? = .identity
-  private(set) var isTimeoutWellFormed = true
-  private(set) var timeout: Duration?
-  private(set) var hasRequestID = false
-  private(set) var method: BoundMethod?
-
-  /// Of no request.
-  init() {}
+  let encoding: MessageEncoding?
+  let isTimeoutWellFormed: Bool
+  let timeout: Duration?
+  let hasRequestID: Bool
+  let method: BoundMethod?
 
   init(_ headers: HeaderList, _ router: Router) {
+    var isPOST = false
+    var isHEAD = false
+    var isGRPC = false
+    var encoding: MessageEncoding? = .identity
+    var isTimeoutWellFormed = true
+    var timeout: Duration?
+    var hasRequestID = false
+    var method: BoundMethod?
     for field in headers {
       // The length tells most names apart, so that each is compared with one text at most.
       switch field.name.count {
@@ -40,6 +45,14 @@ final class RequestHead {
       default: break
       }
     }
+    self.isPOST = isPOST
+    self.isHEAD = isHEAD
+    self.isGRPC = isGRPC
+    self.encoding = encoding
+    self.isTimeoutWellFormed = isTimeoutWellFormed
+    self.timeout = timeout
+    self.hasRequestID = hasRequestID
+    self.method = method
   }
 
   /// For messages about an unknown method.

@@ -36,7 +36,7 @@ final class ServerAcceptor: StreamAcceptor {
   @exclusivity(unchecked) private var incomplete: [ServerCall] = []
   /// The latest head: the next is often the same, to the byte.
   @exclusivity(unchecked) private var lastHeaders = HeaderList()
-  @exclusivity(unchecked) private var lastHead = RequestHead()
+  @exclusivity(unchecked) private var lastHead: RequestHead?
   /// What channelz tells of this loop's calls; nil where it tells nothing.
   let calls: LoopCallCounts?
   private let shown: ChannelzToken?
@@ -55,7 +55,7 @@ final class ServerAcceptor: StreamAcceptor {
 
   /// What a request's head says.
   func head(_ headers: HeaderList) -> RequestHead {
-    if headers.isSame(as: lastHeaders) { return lastHead }
+    if let lastHead, headers.isSame(as: lastHeaders) { return lastHead }
     let head = RequestHead(headers, core.router)
     if headers.isSmall {
       lastHeaders = headers
@@ -76,7 +76,7 @@ final class ServerAcceptor: StreamAcceptor {
   func rest() {
     incomplete = []
     lastHeaders = HeaderList()
-    lastHead = RequestHead()
+    lastHead = nil
   }
 
   func readEnded() {

@@ -276,8 +276,9 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       guard mayAccept else { return engine.reset(event.slot, .refusedStream) }
       let stream = adopt(event.slot)
       stream.isPeerDone = event.isEnd
-      stream.handler = acceptor.accept(stream)
-      stream.handler?.received(headers: engine.headers(of: event), isEnd: event.isEnd)
+      let handler = acceptor.accept(stream)
+      stream.handler = handler
+      handler.received(headers: engine.headers(of: event), isEnd: event.isEnd)
     } else if let stream = stream(event) {
       stream.isPeerDone = event.isEnd
       stream.handler?.received(headers: engine.headers(of: event), isEnd: event.isEnd)
