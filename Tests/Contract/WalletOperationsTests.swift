@@ -235,6 +235,38 @@ struct WalletOperationsTests {
     }
   }
 
+  // Goal: what is looked up by time is right although clocks are not. Method: the clock is set back by an hour between
+  // postings, and another process, whose clock is as late, takes over.
+  @Test("a clock that is set back dates no posting before its predecessor", arguments: StoreKind.available)
+  func clockSetBack(kind: StoreKind) async throws {
+    try await kind.withBooks { fixture in
+      try await fixture.fund(100_000)
+      let wallet = try #require(try await fixture.reader.wallet(of: Fixture.owner)).id
+      let before = fixture.clock.now()
+      fixture.clock.advance(by: .seconds(-3_600))
+      _ = try await fixture.queue.perform(try Fixture.lock(0))
+      await fixture.queue.resign()
+      let successor = PostingQueue(
+        store: fixture.ledger, clock: fixture.clock, limits: Fixture.limits, holder: { "second" },
+        pause: { _ in await Task.yield() })
+      _ = try await successor.perform(try Fixture.lock(1))
+      let books = try await fixture.books(orders: 2)
+      let dated = books.rows.filter { $0.walletEntry?.walletID == wallet }
+        .sorted { ($0.walletEntry?.versionAfter ?? 0) < ($1.walletEntry?.versionAfter ?? 0) }.map(\.createdAt)
+      #expect(dated == dated.sorted() && Set(dated).count == 3)
+      let now = try #require(try await fixture.reader.wallet(of: Fixture.owner))
+      for (later, version) in [(0, 1), (1, 2), (2, 3)] as [(Int, Int64)] {
+        let past = try await fixture.reader.balances(of: wallet, at: before.advanced(by: .milliseconds(later)))
+        #expect(past.version == version)
+        if version == now.version { #expect(past.balances == now.balances) }
+      }
+      fixture.clock.advance(by: .seconds(7_200))
+      _ = try await successor.perform(try Fixture.deposit(1, ref: "later"))
+      #expect(try await fixture.reader.wallet(of: Fixture.owner)?.updatedAt == fixture.clock.now())
+      try await expectSound(fixture, orders: 2)
+    }
+  }
+
   @Test("totals count every wallet, payout and open hold", arguments: StoreKind.available)
   func totals(kind: StoreKind) async throws {
     try await kind.withBooks { fixture in

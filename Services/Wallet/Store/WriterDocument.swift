@@ -69,7 +69,13 @@ enum WriterDocument {
   ) -> (filter: BSONDocument, update: [BSONDocument]) {
     (
       held(batch.token).appending("batch", .int64(batch.number - 1)),
-      [["$set": ["batch": .int64(batch.number), "lastBatch": .string(id), "expiresAt": inALease]]]
+      [
+        [
+          "$set": [
+            "batch": .int64(batch.number), "lastBatch": .string(id), "at": .datetime(batch.at), "expiresAt": inALease,
+          ]
+        ]
+      ]
     )
   }
 

@@ -36,7 +36,10 @@ struct WriterLease {
       guard let now = try reading() else { throw MongoFailure.malformedDocument("the writer document is gone") }
       return .held(now)
     }
-    return .granted(WriterTerm(token: lease.token + 1, batches: try writer.int64("batch"), until: until))
+    return .granted(
+      WriterTerm(
+        token: lease.token + 1, batches: try writer.int64("batch"), until: until,
+        lastAt: try writer.optionalDatetime("at")))
   }
 
   private func document() throws -> BSONDocument? {

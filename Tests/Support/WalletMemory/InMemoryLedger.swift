@@ -30,6 +30,7 @@ public final class InMemoryLedger: Sendable {
     /// Nil once it has run out or was given back.
     var holder: String?
     var lastBatch = ""
+    var lastAt: Timestamp?
     var wallets: [UserID: Wallet] = [:]
     var holds: [HoldNumber: Hold] = [:]
     var rows: [String: LedgerRow] = [:]
@@ -112,7 +113,8 @@ extension InMemoryLedger: LedgerStore {
       state.holder = holder
       state.token += 1
       return .granted(
-        WriterTerm(token: state.token, batches: state.batchesCommitted, until: .after(WriterTerm.lease)))
+        WriterTerm(
+          token: state.token, batches: state.batchesCommitted, until: .after(WriterTerm.lease), lastAt: state.lastAt))
     }
   }
 
@@ -251,6 +253,7 @@ extension InMemoryLedger: LedgerStore {
     state.events.append(contentsOf: batch.events)
     state.batchesCommitted = batch.number
     state.lastBatch = batch.id
+    state.lastAt = batch.at
     state.journal.append(batch)
     return .committed
   }

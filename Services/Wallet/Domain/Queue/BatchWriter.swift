@@ -95,7 +95,8 @@ actor BatchWriter {
   private func decide(_ entries: [QueueEntry]) async {
     guard !entries.isEmpty else { return }
     // One time for the whole batch, so that rows are dated in the order in which they are committed.
-    let context = DecisionContext(now: draft.at ?? clock.now(), limits: limits)
+    let now = clock.now()
+    let context = DecisionContext(now: draft.at ?? term?.timeOfNext(now) ?? now, limits: limits)
     let needs = draft.missing(entries, &memory)
     let loaded: Ledger
     do {
@@ -129,6 +130,7 @@ actor BatchWriter {
       return nil
     }
     let batch = BatchFlight(draft, under: term, store, bounds)
+    self.term?.lastAt = draft.at
     lastSize = draft.entries.count
     draft = BatchDraft(after: draft.changes)
     return batch

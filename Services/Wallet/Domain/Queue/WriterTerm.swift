@@ -12,11 +12,22 @@ public struct WriterTerm: Hashable, Sendable {
   /// Until when nobody else may take the lease. On the monotonic clock, and counted from before it was asked for, so
   /// that it never ends later here than at the database.
   public internal(set) var until: Deadline
+  /// The time of the last batch, by whomever; nil if none has told.
+  public internal(set) var lastAt: Timestamp?
 
-  public init(token: Int64, batches: Int64, until: Deadline) {
+  public init(token: Int64, batches: Int64, until: Deadline, lastAt: Timestamp? = nil) {
     self.token = token
     self.batches = batches
     self.until = until
+    self.lastAt = lastAt
+  }
+
+  /// The time of the next batch. Rows are dated in the order in which they are committed, also by a clock that was set
+  /// back, or that is behind the predecessor's: then each batch comes a millisecond after the one before it, until the
+  /// clock has caught up.
+  func timeOfNext(_ now: Timestamp) -> Timestamp {
+    guard let lastAt, now < lastAt else { return now }
+    return lastAt.advanced(by: .milliseconds(1))
   }
 }
 
