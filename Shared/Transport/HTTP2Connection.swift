@@ -24,6 +24,8 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   // Exclusive access is guaranteed by the event loop, and checking it showed in profiles.
   @exclusivity(unchecked) let engine: HTTP2Engine
   @exclusivity(unchecked) private var streams: ContiguousArray<HTTP2Stream?> = []
+  /// Closed ones that nobody holds, for the next calls.
+  @exclusivity(unchecked) private var spareStreams: ContiguousArray<HTTP2Stream> = []
   @exclusivity(unchecked) var context: ChannelHandlerContext?
   @exclusivity(unchecked) private var isReading = false
   /// The clocks when the input came that is being taken.
@@ -197,6 +199,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     watch?.leave(self)
     watch = nil
     releaseStreams()
+    spareStreams = []
     acceptor = nil
     owner?.closed(self)
     owner = nil
@@ -326,9 +329,12 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
 
   private func takeClosed(_ event: HTTP2Event) {
     let number = event.slot.number
-    guard number < streams.count, let stream = streams[number] else { return }
+    guard number < streams.count, var stream = streams[number] else { return }
     streams[number] = nil
     release(stream, closure(stream, event.code))
+    if spareStreams.count < HTTP2Connection.spareStreamsMax, isKnownUniquelyReferenced(&stream) {
+      spareStreams.append(stream)
+    }
     owner?.streamClosed(self)
     closeIfDrained()
   }
@@ -350,13 +356,22 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   }
 
   private func adopt(_ slot: StreamSlot) -> HTTP2Stream {
-    let stream = HTTP2Stream(connection: self, slot: slot)
+    let stream: HTTP2Stream
+    if let spare = spareStreams.popLast() {
+      spare.begin(slot)
+      stream = spare
+    } else {
+      stream = HTTP2Stream(connection: self, slot: slot)
+    }
     while streams.count <= slot.number { streams.append(nil) }
     streams[slot.number] = stream
     openStreams += 1
     counters.streamBegan(at: coarseTime)
     return stream
   }
+
+  /// What a connection keeps of them.
+  private static let spareStreamsMax = 32
 
   // MARK: Writing
 
@@ -460,6 +475,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   func rest() {
     guard openStreams == 0 else { return }
     streams = []
+    spareStreams = []
     engine.rest()
     acceptor?.rest()
   }

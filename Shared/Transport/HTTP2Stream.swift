@@ -31,6 +31,19 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
     home = connection
   }
 
+  /// Begins anew, as another stream of the connection.
+  func begin(_ slot: StreamSlot) {
+    self.slot = slot
+    isConnected = true
+    isPeerDone = false
+    isSelfDone = false
+    isReset = false
+    unreadBytes = 0
+    lentBytes = 0
+    isUnread = false
+    hasWork = false
+  }
+
   public var executor: LoopExecutor { home.executor }
   public var eventLoop: any EventLoop { home.executor.eventLoop }
   /// The peer's address, `host:port`.
