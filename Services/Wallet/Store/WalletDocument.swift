@@ -21,10 +21,19 @@ enum WalletDocument {
   /// Counts, for each of the wallets, only if nobody has touched it since it was read, which implies the balances that
   /// were checked.
   ///
-  /// One statement for all, which the server plans once: every wallet finds its version and its new values in lists, at
-  /// the place that its id has among the ids. A statement for each costs half as much again (measured: 38 µs per wallet
-  /// and 26 µs).
+  /// One statement for many, which the server plans once: every wallet finds its version and its new values in lists, at
+  /// the place that its id has among the ids. A statement for each costs half as much again; longer lists cost as well,
+  /// since each wallet looks for its place (per wallet of 400: each 18 µs, all in one 17 µs, 64 at a time 14 µs).
   static func update(_ updates: [LedgerBatch.WalletUpdate]) -> BSONDocument {
+    let statements = stride(from: 0, to: updates.count, by: statementMax).map {
+      statement(updates[$0..<min($0 + statementMax, updates.count)])
+    }
+    return ["update": .string(Collections.wallets), "updates": .documents(statements)]
+  }
+
+  private static let statementMax = 64
+
+  private static func statement(_ updates: ArraySlice<LedgerBatch.WalletUpdate>) -> BSONDocument {
     let ids = BSONValue.ids(updates.map(\.wallet.id))
     let place: BSONValue = ["$indexOfArray": [["$literal": ids], "$_id"]]
     func own(_ values: [BSONValue]) -> BSONValue {
@@ -35,11 +44,10 @@ enum WalletDocument {
     let filter: BSONDocument = [
       "_id": ["$in": ids], "deletedAt": .null, "$expr": ["$eq": ["$version", version]],
     ]
-    let statement: BSONDocument = [
+    return [
       "q": .document(filter), "u": [["$replaceWith": ["$mergeObjects": ["$$ROOT", values]]]], "multi": true,
       "hint": ["_id": 1],
     ]
-    return ["update": .string(Collections.wallets), "updates": .documents([statement])]
   }
 
   private static func changes(_ wallet: Wallet) -> BSONDocument {
