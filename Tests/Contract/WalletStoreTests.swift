@@ -15,15 +15,25 @@ struct WalletStoreTests {
     } catch { return (error as? Failure)?.code }
   }
 
-  private func batch(
-    _ command: some LedgerCommand, on ledger: Ledger, _ fixture: Fixture, under term: WriterTerm
+  private func batch<Command: LedgerCommand>(
+    _ commands: Command..., on ledger: Ledger, _ fixture: Fixture, under term: WriterTerm
+  ) throws -> LedgerBatch {
+    try batch(commands, on: ledger, fixture, under: term)
+  }
+
+  /// Of commands that have nothing to do with each other.
+  private func batch<Command: LedgerCommand>(
+    _ commands: [Command], on ledger: Ledger, _ fixture: Fixture, under term: WriterTerm
   ) throws -> LedgerBatch {
     let now = fixture.clock.now()
     let context = DecisionContext(now: now, limits: Fixture.limits)
-    guard case .change(let change, _) = try command.decide(on: ledger, context) else {
-      throw Failure(.internalError, "the command changed nothing")
+    let changes = try commands.map { command in
+      guard case .change(let change, _) = try command.decide(on: ledger, context) else {
+        throw Failure(.internalError, "the command changed nothing")
+      }
+      return change
     }
-    return LedgerBatch([change], on: ledger, under: term, at: now)
+    return LedgerBatch(changes, on: ledger, under: term, at: now)
   }
 
   @Test("approval and settlement leave the balances, rows and holds that they say", arguments: StoreKind.available)
@@ -135,6 +145,37 @@ struct WalletStoreTests {
       }
       let books = try await fixture.books(orders: 3)
       #expect(books.contradictionsWithoutAudits == [] && books.holds.count == 1)
+    }
+  }
+
+  // Goal: a batch is written as a whole, however many statements its wallets take. Method: 150 wallets change together,
+  // first as they are, then with the last of them one version ahead.
+  @Test("of many wallets one that has moved loses the batch", arguments: StoreKind.available)
+  func manyWallets(kind: StoreKind) async throws {
+    try await kind.withBooks { fixture in
+      let owners = (0..<150).map { UserID(known: Fixture.order(1_000 + $0).rawValue) }
+      func deposits(_ ref: String, _ owners: [UserID]) throws -> [Deposit] {
+        try owners.map {
+          try Deposit(
+            owner: $0, amount: Money(paise: 5), ref: ref, actor: .system, opening: .brand, limits: Fixture.limits)
+        }
+      }
+      func load() async throws -> Ledger {
+        try await fixture.ledger.load(LedgerNeeds(owners: Set(owners)), at: fixture.clock.now())
+      }
+      for ref in ["open", "change"] {
+        let whole = try batch(try deposits(ref, owners), on: try await load(), fixture, under: try await fixture.term())
+        #expect(try await fixture.ledger.commit(whole).isCommitted)
+      }
+      let stale = try await load()
+      _ = try await fixture.queue.perform(try #require(try deposits("ahead", [owners[149]]).first))
+      let late = try batch(try deposits("late", owners), on: stale, fixture, under: try await fixture.term())
+      guard case .lostRace = try await fixture.ledger.commit(late) else {
+        Issue.record("a wallet was overwritten")
+        return
+      }
+      let versions = try await load().wallets.values.map(\.version).sorted()
+      #expect(versions == Array(repeating: 2, count: 149) + [3])
     }
   }
 
