@@ -235,15 +235,15 @@ struct WalletOperationsTests {
     }
   }
 
-  // Goal: what is looked up by time is right although clocks are not. Method: the clock is set back by an hour between
-  // postings, and another process, whose clock is as late, takes over.
+  // Goal: what is looked up by time is right although clocks are not. Method: the clock is set back as far as it may be
+  // between postings, and another process, whose clock is as late, takes over; then it is set back too far.
   @Test("a clock that is set back dates no posting before its predecessor", arguments: StoreKind.available)
   func clockSetBack(kind: StoreKind) async throws {
     try await kind.withBooks { fixture in
       try await fixture.fund(100_000)
       let wallet = try #require(try await fixture.reader.wallet(of: Fixture.owner)).id
       let before = fixture.clock.now()
-      fixture.clock.advance(by: .seconds(-3_600))
+      fixture.clock.advance(by: .seconds(1) - WriterTerm.clockBehindMax)
       _ = try await fixture.queue.perform(try Fixture.lock(0))
       await fixture.queue.resign()
       let successor = PostingQueue(
@@ -262,6 +262,9 @@ struct WalletOperationsTests {
       }
       fixture.clock.advance(by: .seconds(7_200))
       _ = try await successor.perform(try Fixture.deposit(1, ref: "later"))
+      #expect(try await fixture.reader.wallet(of: Fixture.owner)?.updatedAt == fixture.clock.now())
+      fixture.clock.advance(by: .milliseconds(-1) - WriterTerm.clockBehindMax)
+      _ = try await successor.perform(try Fixture.deposit(1, ref: "far behind"))
       #expect(try await fixture.reader.wallet(of: Fixture.owner)?.updatedAt == fixture.clock.now())
       try await expectSound(fixture, orders: 2)
     }

@@ -22,11 +22,15 @@ public struct WriterTerm: Hashable, Sendable {
     self.lastAt = lastAt
   }
 
+  /// How far a clock may be behind the last batch. One that is further behind is believed: then it was the other that
+  /// was wrong, and must not date everything that follows.
+  public static let clockBehindMax = Duration.seconds(3_600)
+
   /// The time of the next batch. Rows are dated in the order in which they are committed, also by a clock that was set
   /// back, or that is behind the predecessor's: then each batch comes a millisecond after the one before it, until the
   /// clock has caught up.
   func timeOfNext(_ now: Timestamp) -> Timestamp {
-    guard let lastAt, now < lastAt else { return now }
+    guard let lastAt, now < lastAt, lastAt <= now.advanced(by: Self.clockBehindMax) else { return now }
     return lastAt.advanced(by: .milliseconds(1))
   }
 }
