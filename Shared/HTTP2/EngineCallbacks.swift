@@ -13,7 +13,7 @@ final class EngineCallbacks: @unchecked Sendable {  // The table is written in `
     var table: OpaquePointer?
     nghttp2_session_callbacks_new(&table)
     nghttp2_session_callbacks_set_on_begin_headers_callback(table, onBeginHeaders)
-    nghttp2_session_callbacks_set_on_header_callback(table, onHeader)
+    nghttp2_session_callbacks_set_on_header_callback2(table, onHeader)
     nghttp2_session_callbacks_set_on_frame_recv_callback(table, onFrame)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(table, onData)
     nghttp2_session_callbacks_set_on_stream_close_callback(table, onStreamClose)
@@ -70,12 +70,10 @@ private let onBeginHeaders: nghttp2_on_begin_headers_callback = { session, frame
   }
 }
 
-private let onHeader: nghttp2_on_header_callback = { _, _, name, nameCount, value, valueCount, _, userData in
+private let onHeader: nghttp2_on_header_callback2 = { _, _, name, value, _, userData in
   EngineCallbacks.withEngine(userData) { engine in
-    let isBearable = engine.block.append(
-      UnsafeRawBufferPointer(start: name, count: nameCount), UnsafeRawBufferPointer(start: value, count: valueCount),
-      engine.settings)
-    return isBearable ? carryOn : refuseStream
+    guard let name, let value else { return giveUp }
+    return engine.block.append(name, value, engine.settings) ? carryOn : refuseStream
   }
 }
 

@@ -69,6 +69,7 @@ public final class HTTP2Engine {
   }
 
   deinit {
+    block.letGoOfFields()
     nghttp2_session_del(session)
     free(memory)
     entries.deallocate()

@@ -1,9 +1,12 @@
+internal import CNghttp2
+
 /// The header fields of all blocks of one input, as the callbacks record them.
 ///
 /// Blocks never interleave (RFC 9113, 4.3), so the block being received is always the last one.
 ///
 /// A peer's heads are often the same, call after call. So a block is first compared with an earlier one, field by
-/// field, and only written down from where it differs.
+/// field, and only written down from where it differs. Fields of nghttp2's table come in the same memory every time:
+/// those are told by their addresses.
 struct HeaderBlock {
   private(set) var bytes: [UInt8] = []
   private var start = 0
@@ -19,6 +22,15 @@ struct HeaderBlock {
   private var likeBytes = 0
   /// The last block is still being received: it may take several inputs.
   private var isOpen = false
+  /// The first fields of the model as they last came, in memory that cannot become anything else while it is held here.
+  private var held: ContiguousArray<HeldField> = []
+
+  private struct HeldField {
+    let name: OpaquePointer
+    let value: OpaquePointer
+    /// Where the field ends in the model.
+    let end: Int
+  }
 
   mutating func begin() {
     isOpen = true
@@ -32,11 +44,25 @@ struct HeaderBlock {
 
   /// False when the block has become so large that decoding more of it would itself be the harm: a small block can
   /// refer to large fields again and again.
-  mutating func append(
-    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ settings: HTTP2Settings
+  mutating func append(_ name: OpaquePointer, _ value: OpaquePointer, _ settings: HTTP2Settings) -> Bool {
+    if isLikeModel, fieldCount < held.count {
+      let field = held[fieldCount]
+      if field.name == name, field.value == value {
+        fieldCount += 1
+        likeBytes = field.end
+        return true
+      }
+    }
+    return append(name, value, HeaderBlock.bytes(name), HeaderBlock.bytes(value), settings)
+  }
+
+  private mutating func append(
+    _ heldName: OpaquePointer, _ heldValue: OpaquePointer, _ name: UnsafeRawBufferPointer,
+    _ value: UnsafeRawBufferPointer, _ settings: HTTP2Settings
   ) -> Bool {
     if isLikeModel {
       if model.hasField(name, value, at: &likeBytes) {
+        hold(HeldField(name: heldName, value: heldValue, end: likeBytes))
         fieldCount += 1
         return true
       }
@@ -58,6 +84,31 @@ struct HeaderBlock {
 
   /// A block up to four times too large is read to its end, so that its sender gets a proper answer.
   private static let excessMax = 4
+
+  /// Remembers the field of the model at which the block has arrived as it has come now.
+  private mutating func hold(_ field: HeldField) {
+    nghttp2_rcbuf_incref(field.name)
+    nghttp2_rcbuf_incref(field.value)
+    guard fieldCount < held.count else { return held.append(field) }
+    HeaderBlock.letGo(held[fieldCount])
+    held[fieldCount] = field
+  }
+
+  private static func letGo(_ field: HeldField) {
+    nghttp2_rcbuf_decref(field.name)
+    nghttp2_rcbuf_decref(field.value)
+  }
+
+  /// To be called before the session is deleted.
+  mutating func letGoOfFields() {
+    held.forEach(HeaderBlock.letGo)
+    held = []
+  }
+
+  private static func bytes(_ buffer: OpaquePointer) -> UnsafeRawBufferPointer {
+    let vector = nghttp2_rcbuf_get_buf(buffer)
+    return UnsafeRawBufferPointer(start: vector.base, count: vector.len)
+  }
 
   /// Writes down what has been found to be like the model, which the block no longer is.
   private mutating func differ() {
@@ -106,7 +157,10 @@ struct HeaderBlock {
     if model.isHeld(in: bytes, at: range) { return model }
     let fields = HeaderList(encoded: Array(bytes[range]))
     let isModelFree = !isModelReferred && !(isOpen && isLikeModel)
-    if event.kind == .head, fields.isSmall, isModelFree { model = fields }
+    if event.kind == .head, fields.isSmall, isModelFree {
+      letGoOfFields()
+      model = fields
+    }
     return fields
   }
 
@@ -125,6 +179,7 @@ struct HeaderBlock {
   mutating func rest() {
     guard !isOpen else { return }
     bytes = []
+    letGoOfFields()
     model = HeaderList()
   }
 

@@ -110,6 +110,37 @@ struct EngineTests {
     #expect(pair.serverHeaders.count == heads.count)
   }
 
+  // Goal: fields that are told by their address are never taken for others. Method: hundreds of heads, some that repeat
+  // and some that were never there, so that nghttp2's table of 4 096 bytes forgets and fills again.
+  @Test("heads are told apart while the table of fields turns over", arguments: [1, 7])
+  func tableTurnsOver(together: Int) throws {
+    let pair = try EnginePair()
+    try pair.exchange()
+    var sent: [HeaderList] = []
+    var dice: UInt64 = 1
+    func roll(_ sides: UInt64) -> Int {
+      dice = dice &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int((dice >> 33) % sides)
+    }
+    while sent.count < 350 {
+      for _ in 0..<together {
+        var head = HeaderList([(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C\(roll(2))")])
+        head.append(":authority", "test")
+        head.append("x-a", "\(roll(3))")
+        if roll(4) == 0 { head.append("x-b", String(repeating: "\(sent.count)", count: 1 + roll(300))) }
+        sent.append(head)
+        _ = try pair.client.open(head, isEnd: true)
+      }
+      try pair.exchange()
+      for slot in pair.serverSlots(.head).suffix(together) {
+        try pair.server.respond(slot, HeaderList([(":status", "200")]), isEnd: true)
+      }
+      try pair.exchange()
+    }
+    try #require(pair.serverHeaders.count == sent.count)
+    #expect(sent.indices.filter { pair.serverHeaders[$0] != sent[$0] } == [])
+  }
+
   @Test("a request and its response cross with bodies and trailers")
   func roundTrip() throws {
     let pair = try EnginePair()
