@@ -65,7 +65,8 @@ wallet() {
   swift build -c release --product wallet
   swift build -c release --product bench-wallet
   say "measuring; Ctrl-C stops everything"
-  exec "$MOBO_HOME/tools/python/bin/python" -B "$script" --bin "$(release_bin)" --mongod "$(mongod_path)" "$@"
+  exec "$MOBO_HOME/tools/python/bin/python" -B "$script" --bin "$(release_bin)" --mongod "$(mongod_path)" \
+    --wired-tiger-config "$(wired_tiger_config)" "$@"
 }
 
 case "${1:-}" in

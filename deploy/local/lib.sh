@@ -83,16 +83,20 @@ prepare_mongod() {
   mongod_path >/dev/null || die 69 "no mongod: put one on PATH or set MONGODB_URI"
 }
 
+# wired_tiger_config: as many threads that write pages out as half the cores. Four, which is MongoDB's default, keep
+# everybody else waiting where there are few.
+wired_tiger_config() {
+  local threads=$(($(nproc) / 2))
+  echo "eviction=(threads_min=1,threads_max=$((threads < 1 ? 1 : threads > 4 ? 4 : threads)))"
+}
+
 # start_mongod PORT FOLDER [OPTION...]: a single-node replica set rs0 on 127.0.0.1, detached; waits until it is primary.
-#
-# Four threads that write pages out, which is MongoDB's default, keep everybody else waiting where there are few cores.
 start_mongod() {
-  local port=$1 folder=$2 evicting=$(($(nproc) / 2))
+  local port=$1 folder=$2
   shift 2
-  evicting=$((evicting < 1 ? 1 : evicting > 4 ? 4 : evicting))
   mkdir -p "$folder/data"
   setsid "$(mongod_path)" --replSet rs0 --bind_ip 127.0.0.1 --port "$port" --dbpath "$folder/data" \
-    --wiredTigerEngineConfigString "eviction=(threads_min=1,threads_max=$evicting)" \
+    --wiredTigerEngineConfigString "$(wired_tiger_config)" \
     --wiredTigerCacheSizeGB "${MONGOD_CACHE_GB:-0.5}" --setParameter transactionLifetimeLimitSeconds=30 "$@" \
     >>"$folder/mongod.log" 2>&1 </dev/null &
   echo $! >"$folder/mongod.pid"

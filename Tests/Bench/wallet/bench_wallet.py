@@ -51,6 +51,7 @@ def parser():
     made.add_argument("--only", metavar="NAME,…", default="plain,service,postgres", help="of these contenders")
     made.add_argument("--bin", default=".build/release", help=argparse.SUPPRESS)
     made.add_argument("--mongod", help=argparse.SUPPRESS)
+    made.add_argument("--wired-tiger-config", default="", help=argparse.SUPPRESS)
     return made
 
 
@@ -112,9 +113,11 @@ def main():
     started = time.monotonic()
     report = Report()
     wallets = 200 if arguments.quick else 10_000
+    mongod = arguments.mongod and [
+        arguments.mongod, "--wiredTigerEngineConfigString", arguments.wired_tiger_config]
     for name in names:
         if name in chosen:
-            measure(names[name](binaries, arguments.mongod, wallets, say), arguments, report)
+            measure(names[name](binaries, mongod, wallets, say), arguments, report)
         else:
             report.missing[name] = "not asked for"
     print(report.table())

@@ -16,8 +16,6 @@ from wallet_report import Run
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPLICA_SET = HERE.parents[2] / "deploy/local/replicaset.py"
-# As in deploy/local/lib.sh.
-EVICTION_THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
 class Failed(Exception):
@@ -75,9 +73,8 @@ class Contender:
         self.uri = f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
         (self.folder / "mongo").mkdir()
         self.processes["database"] = spawn(
-            [self.mongod, "--replSet", "rs0", "--bind_ip", "127.0.0.1", "--port", port, "--dbpath",
-             self.folder / "mongo", "--wiredTigerCacheSizeGB", "4", "--wiredTigerEngineConfigString",
-             f"eviction=(threads_min=1,threads_max={EVICTION_THREADS})"],
+            [*self.mongod, "--replSet", "rs0", "--bind_ip", "127.0.0.1", "--port", port, "--dbpath",
+             self.folder / "mongo", "--wiredTigerCacheSizeGB", "4"],
             stdout=open(self.folder / "mongod.log", "wb"), stderr=subprocess.STDOUT)
         if subprocess.run([sys.executable, REPLICA_SET, str(port)]).returncode != 0:
             raise Failed("mongod did not become primary")
