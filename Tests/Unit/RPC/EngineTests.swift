@@ -117,11 +117,8 @@ struct EngineTests {
     let pair = try EnginePair()
     try pair.exchange()
     var sent: [HeaderList] = []
-    var dice: UInt64 = 1
-    func roll(_ sides: UInt64) -> Int {
-      dice = dice &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int((dice >> 33) % sides)
-    }
+    var dice = Seeded(state: 1)
+    func roll(_ sides: Int) -> Int { Int.random(in: 0..<sides, using: &dice) }
     while sent.count < 350 {
       for _ in 0..<together {
         var head = HeaderList([(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C\(roll(2))")])

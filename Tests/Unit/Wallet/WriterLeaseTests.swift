@@ -66,6 +66,7 @@ struct WriterLeaseTests {
     async let drafted = code { try await first.perform(try open(3)) }
     while held.loads == loads { await Task.yield() }
     async let resigned: Void = first.resign()
+    while await !first.hasResigned { await Task.yield() }
     await #expect(throws: NotTheWriter(holder: "first")) { try await queue("second").perform(try open(4)) }
     await held.letGo()
     await resigned

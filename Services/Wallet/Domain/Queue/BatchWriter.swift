@@ -18,7 +18,7 @@ actor BatchWriter {
 
   /// Nil while another process holds the lease, or nobody is known to.
   private var term: WriterTerm?
-  private var hasResigned = false
+  private(set) var hasResigned = false
   private var memory: WalletMemory
   private var draft = BatchDraft()
   /// Under way until everybody in it is answered, or has been decided again.

@@ -126,6 +126,11 @@ public final class PostingQueue: Sendable {
     await Task.detached(executorPreference: executor) { [writer] in await writer.resign() }.value
   }
 
+  /// True once the lease is being given back: no further batch is begun.
+  public var hasResigned: Bool {
+    get async { await writer.hasResigned }
+  }
+
   private func look() async {
     if let until = await writer.holdsUntil {
       guard until.remaining <= WriterTerm.lease - bounds.renewEvery else { return }
