@@ -44,25 +44,20 @@ struct HeaderBlock {
 
   /// False when the block has become so large that decoding more of it would itself be the harm: a small block can
   /// refer to large fields again and again.
-  mutating func append(_ name: OpaquePointer, _ value: OpaquePointer, _ settings: HTTP2Settings) -> Bool {
+  mutating func append(_ nameBuffer: OpaquePointer, _ valueBuffer: OpaquePointer, _ settings: HTTP2Settings) -> Bool {
     if isLikeModel, fieldCount < held.count {
       let field = held[fieldCount]
-      if field.name == name, field.value == value {
+      if field.name == nameBuffer, field.value == valueBuffer {
         fieldCount += 1
         likeBytes = field.end
         return true
       }
     }
-    return append(name, value, HeaderBlock.bytes(name), HeaderBlock.bytes(value), settings)
-  }
-
-  private mutating func append(
-    _ heldName: OpaquePointer, _ heldValue: OpaquePointer, _ name: UnsafeRawBufferPointer,
-    _ value: UnsafeRawBufferPointer, _ settings: HTTP2Settings
-  ) -> Bool {
+    let name = HeaderBlock.bytes(nameBuffer)
+    let value = HeaderBlock.bytes(valueBuffer)
     if isLikeModel {
       if model.hasField(name, value, at: &likeBytes) {
-        hold(HeldField(name: heldName, value: heldValue, end: likeBytes))
+        hold(HeldField(name: nameBuffer, value: valueBuffer, end: likeBytes))
         fieldCount += 1
         return true
       }
