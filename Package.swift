@@ -113,7 +113,8 @@ let tools: [Target] = [
     path: "Shared/BenchEcho", swiftSettings: hotAsync, linkerSettings: contained),
   .executableTarget(name: "bench-bson", dependencies: ["Kernel", "Mongo"], path: "Shared/BenchBSON"),
   .executableTarget(
-    name: "bench-load", dependencies: ["Messages", "RPC", "Stubs", argumentParser, log], path: "Shared/BenchLoad"),
+    name: "bench-load", dependencies: ["Messages", "RPC", "Stubs", "Signals", argumentParser, log],
+    path: "Shared/BenchLoad"),
   // Transfers of `./mobo bench wallet`, through the service and as plain transactions.
   .executableTarget(
     name: "bench-wallet",

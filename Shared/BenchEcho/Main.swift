@@ -52,6 +52,7 @@ struct BenchEcho: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let signals = TerminationSignals()
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     var logger = Logger(label: "bench-echo")
     logger.logLevel = .warning
@@ -69,7 +70,7 @@ struct BenchEcho: AsyncParsableCommand {
     let (host, port) = try await server.start()
     let line = #"{"level":"info","message":"listening","service":"bench-echo","grpc":"\#(host):\#(port)"}"# + "\n"
     StandardErrorSink().write(Array(line.utf8))
-    await TerminationSignals().first()
+    await signals.first()
     await server.shutdownGracefully(within: .seconds(10))
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import RPC
+import Signals
 import Stubs
 
 /// Steady load on `bench.v1.Echo` through our own client. The load is open: a call starts when it is due, whether or
@@ -79,9 +80,8 @@ struct BenchLoad: AsyncParsableCommand {
         deadline: .milliseconds(deadline), attemptDeadline: nil,
         retry: attempts == 1 ? .none : RetryPolicy(attemptsMax: attempts, pause: .milliseconds(100))),
       outstandingMax: outstanding)
-    let signals = StopSignals { load.stop() }
+    TerminationSignals().onFirst { load.stop() }
     await load.run { print(line: $0, to: .standardError) }
-    signals.cancel()
     await channel.close()
     let tally = load.tally
     print(line: tally.json(latencies: true), to: .standardOutput)

@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -15,19 +14,12 @@ public final class TerminationSignals: Sendable {
   }
 
   private let state = Mutex(State())
-  // Written in `init` only; kept so that the sources live as long as the process.
-  nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
+  // Written in `init` only. The sources hold us too: we live as long as the process.
+  nonisolated(unsafe) private var sources: [SignalSource] = []
 
-  /// Takes over the signals. Call once per process.
+  /// Takes over the signals, before the process says that it is there. Call once per process.
   public init() {
-    let queue = DispatchQueue(label: "signals")
-    for number in [SIGTERM, SIGINT] {
-      signal(number, SIG_IGN)  // The source sees it all the same; the default action would end us first.
-      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler { [weak self] in self?.receive(number) }
-      source.activate()
-      sources.append(source)
-    }
+    sources = [SIGTERM, SIGINT].map { number in SignalSource(number) { self.receive(number) } }
   }
 
   /// Runs `action` at the first signal, or at once if it has come already.

@@ -53,6 +53,12 @@ def test_a_signal_ends_the_load_and_every_call_is_accounted_for():
     assert load.process.returncode == 0
 
 
+def test_a_signal_is_heard_as_soon_as_the_server_listens():
+    for _ in range(20):
+        with EchoServer():
+            pass
+
+
 @pytest.mark.parametrize("options", [
     (), ("--target", "nowhere"), ("--target", "a:1", "--rate", 0), ("--target", "a:1", "--attempts", 11),
     ("--target", "a:1", "--outstanding", 0), ("--target", "a:1", "--bytes", (4 << 20) + 1)])

@@ -81,6 +81,18 @@ def test_a_service_starts_alone_and_stops_cleanly(mongodb_uri):
         deployment.close()
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_signal_is_heard_as_soon_as_the_process_speaks(mongodb_uri, name):
+    deployment = Deployment(mongodb_uri)
+    try:
+        service = deployment[name]
+        service.start(wait=False)
+        service.await_log("starting")
+        assert service.stop() == 0
+    finally:
+        deployment.close()
+
+
 def test_migrations_report_and_run_once(mongodb_uri):
     deployment = Deployment(mongodb_uri)
     try:

@@ -38,6 +38,7 @@ struct InteropServer: AsyncParsableCommand {
   }
 
   func run() async throws {
+    let signals = TerminationSignals()
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     var logger = Logger(label: "interop-server")
     logger.logLevel = .warning
@@ -55,7 +56,7 @@ struct InteropServer: AsyncParsableCommand {
     let (host, port) = try await server.start()
     let line = #"{"level":"info","message":"listening","service":"interop-server","grpc":"\#(host):\#(port)"}"# + "\n"
     StandardErrorSink().write(Array(line.utf8))
-    await TerminationSignals().first()
+    await signals.first()
     await server.shutdownGracefully(within: .seconds(5))
   }
 }
