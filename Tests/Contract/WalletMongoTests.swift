@@ -97,7 +97,7 @@ struct WalletMongoTests {
         Issue.record("the twin was there, and not found")
         return
       }
-      #expect(answer.wallet.balances.available == Money(paise: 7))
+      #expect(answer.wallet?.balances.available == Money(paise: 7))
       await ledger.close()
     }
   }

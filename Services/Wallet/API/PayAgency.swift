@@ -29,7 +29,8 @@ extension WalletService {
 extension WalletV1.PayAgencyResponse: ReplayableResponse {
   fileprivate init(_ answer: PayAgency.Answer, replayed: Bool = false) {
     self.init(
-      wallet: WalletV1.Wallet(answer.wallet), transaction: WalletV1.Transaction(answer.row), replayed: replayed)
+      wallet: answer.wallet.map { WalletV1.Wallet($0) }, transaction: WalletV1.Transaction(answer.row),
+      replayed: replayed)
   }
 
   fileprivate init(_ outcome: Outcome<PayAgency.Answer>) throws {

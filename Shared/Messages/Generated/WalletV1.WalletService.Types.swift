@@ -94,6 +94,7 @@ extension WalletV1 {
   }
 
   public struct DepositResponse: ReplayMarked {
+    /// Absent in a repetition if the wallet was closed since.
     public var wallet: WalletV1.Wallet?
     /// The owner's leg.
     public var transaction: WalletV1.Transaction?
@@ -177,7 +178,7 @@ extension WalletV1 {
   }
 
   public struct PayAgencyResponse: ReplayMarked {
-    /// The brand's.
+    /// The brand's; absent in a repetition if it was closed since.
     public var wallet: WalletV1.Wallet?
     /// The brand's leg.
     public var transaction: WalletV1.Transaction?
@@ -242,6 +243,7 @@ extension WalletV1 {
 
   public struct RequestPayoutResponse: ReplayMarked {
     public var payout: WalletV1.Payout?
+    /// Absent in a repetition if it was closed since.
     public var wallet: WalletV1.Wallet?
     public var replayed: Bool
     public var unknownFields = UnknownFields()

@@ -21,7 +21,7 @@ struct AgencyPaymentTests {
   func wallet() async throws {
     let harness = try await WalletHarness.funded(100_000)
     let answer = try #require(try await harness.queue.perform(try pay(harness)).answer)
-    #expect(answer.wallet.balances.available == Money(paise: 75_000) && answer.row.leg.type == .agencyPayout)
+    #expect(answer.wallet?.balances.available == Money(paise: 75_000) && answer.row.leg.type == .agencyPayout)
     #expect(harness.balances(agency) == [25_000, 0, 0])
     let rows = harness.rows("brand_agency_payout:\(harness.owner):\(agency):UTR-1")
     #expect(rows.map(\.leg.type) == [.agencyPayout, .agencyReceipt])
@@ -53,6 +53,16 @@ struct AgencyPaymentTests {
     #expect(again.isReplay && first.answer?.row == again.answer?.row)
     #expect(await code { try await harness.queue.perform(try pay(harness, 24_999)) } == .idempotencyMismatch)
     #expect(await code { try await harness.queue.perform(try pay(harness, mode: .manual)) } == .idempotencyMismatch)
+    #expect(harness.balances(agency) == [25_000, 0, 0])
+  }
+
+  @Test("a repetition is answered also when the brand's wallet was closed meanwhile")
+  func closedSince() async throws {
+    let harness = try await WalletHarness.funded(25_000)
+    let first = try await harness.queue.perform(try pay(harness))
+    _ = try await harness.queue.perform(try CloseWallet(owner: harness.owner, actor: .system))
+    let again = try await harness.queue.perform(try pay(harness))
+    #expect(again.isReplay && again.answer?.row == first.answer?.row && again.answer?.wallet == nil)
     #expect(harness.balances(agency) == [25_000, 0, 0])
   }
 

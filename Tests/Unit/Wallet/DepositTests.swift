@@ -21,8 +21,8 @@ struct DepositTests {
     let harness = WalletHarness()
     let outcome = try await harness.deposit(700, ref: "UTR 1")
     let answer = try #require(outcome.answer)
-    #expect(answer.wallet.kind == .brand && answer.wallet.version == 1)
-    #expect(answer.wallet.balances.available == Money(paise: 700))
+    #expect(answer.wallet?.kind == .brand && answer.wallet?.version == 1)
+    #expect(answer.wallet?.balances.available == Money(paise: 700))
     #expect(answer.row.idempotencyKey == "brand_deposit:\(harness.owner):UTR 1#2")
     #expect(answer.row.leg.metadata == ["ref": "UTR 1"])
     let rows = harness.rows("brand_deposit:\(harness.owner):UTR 1")
@@ -48,6 +48,18 @@ struct DepositTests {
     #expect(await code { try await harness.deposit(701, ref: "A") } == .idempotencyMismatch)
     #expect(try await !harness.deposit(700, ref: "A", to: .sample(7)).isReplay)
     #expect(harness.balances(harness.owner) == [700, 0, 0])
+  }
+
+  @Test("a repetition is answered also when the wallet was closed meanwhile")
+  func closedSince() async throws {
+    let harness = try await WalletHarness.funded(0)
+    let first = try await harness.deposit(700, ref: "A")
+    try await harness.drain(harness.owner)
+    _ = try await harness.queue.perform(try CloseWallet(owner: harness.owner, actor: .system))
+    let second = try await harness.deposit(700, ref: "A")
+    #expect(second.isReplay && second.answer?.row == first.answer?.row && second.answer?.wallet == nil)
+    #expect(await code { try await harness.deposit(701, ref: "A") } == .idempotencyMismatch)
+    #expect(harness.ledger.books.wallet(of: harness.owner) == nil, "a repetition opens nothing")
   }
 
   @Test(

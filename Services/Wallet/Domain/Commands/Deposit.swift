@@ -3,7 +3,8 @@ import Kernel
 /// Money from outside into an owner's wallet, once per owner and reference.
 public struct Deposit: LedgerCommand {
   public struct Answer: Hashable, Sendable {
-    public let wallet: Wallet
+    /// Nil when the wallet was closed since.
+    public let wallet: Wallet?
     /// The owner's leg.
     public let row: LedgerRow
   }
@@ -34,7 +35,7 @@ public struct Deposit: LedgerCommand {
 
   public func replay(in ledger: Ledger) throws(Failure) -> Answer? {
     guard let known = try ledger.posting(key, fingerprint) else { return nil }
-    return try answer(wallet: ledger.wallet(of: owner), rows: known.rows)
+    return try answer(wallet: ledger.wallets[owner], rows: known.rows)
   }
 
   public func decide(on ledger: Ledger, _ context: DecisionContext) throws(Failure) -> Decision<Answer> {
@@ -52,7 +53,7 @@ public struct Deposit: LedgerCommand {
     return .change(draft.change, try answer(wallet: draft.wallet(of: owner), rows: rows))
   }
 
-  private func answer(wallet: Wallet, rows: [LedgerRow]) throws(Failure) -> Answer {
+  private func answer(wallet: Wallet?, rows: [LedgerRow]) throws(Failure) -> Answer {
     guard let row = rows.first(where: { $0.leg.direction == .credit }) else {
       throw .booksBroken("the posting \(key.text) has no credit leg")
     }

@@ -10,8 +10,8 @@ public enum PaymentMode: String, CaseIterable, Hashable, Sendable {
 /// Money from a brand to an agency, or the record of a payment made elsewhere, once per brand, agency and reference.
 public struct PayAgency: LedgerCommand {
   public struct Answer: Hashable, Sendable {
-    /// The brand's.
-    public let wallet: Wallet
+    /// The brand's. Nil when it was closed since.
+    public let wallet: Wallet?
     /// The brand's leg.
     public let row: LedgerRow
   }
@@ -59,7 +59,7 @@ public struct PayAgency: LedgerCommand {
 
   public func replay(in ledger: Ledger) throws(Failure) -> Answer? {
     guard let known = try ledger.posting(key, fingerprint) else { return nil }
-    return try answer(wallet: ledger.wallet(of: brand), rows: known.rows)
+    return try answer(wallet: ledger.wallets[brand], rows: known.rows)
   }
 
   public func decide(on ledger: Ledger, _ context: DecisionContext) throws(Failure) -> Decision<Answer> {
@@ -92,7 +92,7 @@ public struct PayAgency: LedgerCommand {
     return .change(draft.change, try answer(wallet: draft.wallet(of: brand), rows: rows))
   }
 
-  private func answer(wallet: Wallet, rows: [LedgerRow]) throws(Failure) -> Answer {
+  private func answer(wallet: Wallet?, rows: [LedgerRow]) throws(Failure) -> Answer {
     guard let row = rows.first(where: { $0.leg.direction == .debit }) else {
       throw .booksBroken("the posting \(key.text) has no debit leg")
     }
