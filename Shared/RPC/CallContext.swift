@@ -27,11 +27,12 @@ public struct CallContext: Sendable {
 
   public init(
     method: MethodDescriptor, metadata: Metadata, remote: ConnectionPeer, deadline: Deadline? = nil,
-    requestID: String? = nil, lag: Duration = .zero
+    requestID: String? = nil, lag: Duration = .zero, isConnectionNearlyFull: Bool = false
   ) {
     call = CallRecord(
       method: method, metadata: metadata, remote: remote, started: .now, deadline: deadline,
       requestID: requestID ?? RequestIdentity.accepted(metadata["x-request-id"]), lag: lag)
+    if isConnectionNearlyFull { call.noteNearlyFullConnection() }
   }
 
   /// The context of a call that has come over a connection. Without an `x-request-id` in `metadata`, `isNamed` is false
@@ -60,6 +61,9 @@ public struct CallContext: Sendable {
   public var started: ContinuousClock.Instant { call.started }
   /// How late its event loop came to the call, because other handlers keep the loop behind; zero if it is not behind.
   public var lag: Duration { call.lag }
+  /// Whether so many calls of its connection are under way that the client is about to hold further ones back, out of
+  /// our sight, until their deadlines pass.
+  public var isConnectionNearlyFull: Bool { call.isConnectionNearlyFull }
   /// The correlation id: the caller's `x-request-id`, or one made here. Never an idempotency key.
   public var requestID: String { call.requestID }
   /// The W3C trace context, as the caller sent it; nil if it is malformed.
@@ -197,6 +201,7 @@ final class CallRecord: Sendable {
   let started: ContinuousClock.Instant
   /// Unsafe, but written before anybody sees the record except the one who writes.
   nonisolated(unsafe) private(set) var lag: Duration
+  nonisolated(unsafe) private(set) var isConnectionNearlyFull = false
   /// Most calls need no notes. Whether there are any is known without the lock.
   private let hasNotes: Atomic<Bool>
   private let storedNotes: Mutex<Notes?>
@@ -218,6 +223,9 @@ final class CallRecord: Sendable {
 
   /// To be called before the handler and what stands in front of it begin.
   func noteLag(_ lag: Duration) { self.lag = lag }
+
+  /// As `noteLag`.
+  func noteNearlyFullConnection() { isConnectionNearlyFull = true }
 
   /// Nil for a call about which nothing was noted.
   var notes: Notes? { hasNotes.load(ordering: .acquiring) ? storedNotes.withLock { $0 } : nil }

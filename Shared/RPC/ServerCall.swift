@@ -147,6 +147,7 @@ final class ServerCall: StreamHandler, NIOScheduledCallbackHandler, @unchecked S
   func handlerBegins(_ context: CallContext) {
     let lag = stream.lag
     if lag > .zero { context.call.noteLag(lag) }
+    if stream.isConnectionNearlyFull { context.call.noteNearlyFullConnection() }
   }
 
   /// Keeps the handler's task if the call has not ended already.

@@ -461,6 +461,9 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   /// How late what is being read is come to, because the event loop has fallen behind; else zero.
   var lag: Duration { watch?.lag ?? .zero }
 
+  /// Whether nine tenths of the streams that the peer may have are taken by calls whose work has not ended.
+  var isNearlyFull: Bool { working * 10 >= configuration.http2.concurrentStreamsMax * 9 }
+
   func stopOpening() {
     guard !isClosing else { return }
     isClosing = true

@@ -56,6 +56,9 @@ public final class HTTP2Stream: @unchecked Sendable {  // Touched on its connect
   /// How late this end comes to what the peer has sent, because its event loop has fallen behind; zero if it has not.
   public var lag: Duration { home.lag }
 
+  /// True while so many calls of the connection are under way that its client is about to hold further ones back.
+  public var isConnectionNearlyFull: Bool { home.isNearlyFull }
+
   /// True while the connection has so many answers to send that further ones should wait.
   public var isConnectionCongested: Bool { home.isCongested }
 

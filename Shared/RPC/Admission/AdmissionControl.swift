@@ -141,7 +141,9 @@ public final class AdmissionControl: ServerGate {
   public func admit(_ context: inout CallContext) async throws {
     guard let group = group(of: context) else { return }
     if isCalibrating.load(ordering: .relaxed) { tick() }
-    switch await group.wait(deadline: context.deadline) {
+    // Whoever must not wait here would only wait at the client instead; a refusal makes room for those behind it.
+    let mayWait = group.lane == .critical || !context.isConnectionNearlyFull
+    switch await group.wait(deadline: context.deadline, orLeave: !mayWait) {
     case .admitted:
       if group.place != nil { context[AdmittedKey.self] = .init(at: .now, weight: 1, crowd: .max) }
     case .refused(let refusal): throw refuse(group, refusal)

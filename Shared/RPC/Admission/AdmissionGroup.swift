@@ -112,18 +112,20 @@ final class AdmissionGroup: Sendable {
   // MARK: Waiting
 
   /// Waits for a turn. `admitted` comes with a place, which `leave` gives back.
-  func wait(deadline: Deadline?) async -> Turn {
+  ///
+  /// - Parameter orLeave: whether to be refused instead, unless the turn is now.
+  func wait(deadline: Deadline?, orLeave mustNotWait: Bool = false) async -> Turn {
     let ticket = Ticket()
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        queue(Waiter(deadline: deadline, continuation: continuation), ticket)
+        queue(Waiter(deadline: deadline, continuation: continuation), ticket, mustNotWait)
       }
     } onCancel: {
       cancel(ticket)
     }
   }
 
-  private func queue(_ waiter: Waiter, _ ticket: Ticket) {
+  private func queue(_ waiter: Waiter, _ ticket: Ticket, _ mustNotWait: Bool) {
     let now = ContinuousClock.now
     let (expected, pace) = (expected, pace)
     let patience = Patience.of(
@@ -138,6 +140,8 @@ final class AdmissionGroup: Sendable {
         turn = .admitted
       } else if let deadline = waiter.deadline, deadline.instant < now + state.queue.wait(pace: pace) + expected {
         turn = .refused(.deadlineTooShort)
+      } else if mustNotWait {
+        turn = .refused(.connectionFull)
       } else if let number = state.queue.enter(waiter, pace: pace, patience: patience, now: now) {
         ticket.number.store(number, ordering: .relaxed)
         needsWatch = !state.isWatched

@@ -10,6 +10,8 @@ public enum AdmissionRefusal: Int, CaseIterable, Sendable {
   case deadlineTooShort
   /// It was read long ago: the handlers of other calls keep its event loop from coming to it.
   case loopBehind
+  /// It would have to wait, and too many calls of its connection do already.
+  case connectionFull
 
   /// The value of the metrics' label `reason`.
   public var reason: String {
@@ -18,12 +20,13 @@ public enum AdmissionRefusal: Int, CaseIterable, Sendable {
     case .waitedTooLong: "waited_too_long"
     case .deadlineTooShort: "deadline_too_short"
     case .loopBehind: "loop_behind"
+    case .connectionFull: "connection_full"
     }
   }
 
   private var message: String {
     switch self {
-    case .queueFull, .waitedTooLong, .loopBehind: "the service is overloaded"
+    case .queueFull, .waitedTooLong, .loopBehind, .connectionFull: "the service is overloaded"
     case .deadlineTooShort: "the deadline leaves less time than the call takes now"
     }
   }

@@ -138,6 +138,51 @@ struct AdmissionTests {
     #expect(self.refused(admission, .loopBehind) == 11)
   }
 
+  @Test("who would have to wait is refused when a connection is nearly full, so that its client holds nobody back")
+  func connectionFull() async throws {
+    let work = Work(places: 2)
+    let admission = admission([ProbeService { bytes, _ in bytes }], limit: 2)
+    try await Loopback.with(
+      limits: { $0.concurrentStreamsMax = 10 }, interceptors: [admission],
+      answer: { bytes, _ in await work.run(bytes) }
+    ) { loopback in
+      let calls = (0..<8).map { number in Task { try await loopback.call([UInt8(number)]) } }
+      while waiting(admission) < 6 { await Task.yield() }
+      #expect(await loopback.failure()?.code == .unavailable)
+      #expect(refused(admission, .connectionFull) == 1)
+      work.go.happen()
+      for call in calls { _ = try await call.value }
+      #expect(running(admission) == 0 && work.begun.count == 8)
+    }
+  }
+
+  @Test("on a connection that is nearly full calls between services wait all the same, and nobody is refused a place")
+  func connectionFullLanes() async throws {
+    let urgent = MethodDescriptor(service: "test.v1.WriteInternalService", name: "Call", rules: .closed)
+    let normal = MethodDescriptor(service: "test.v1.WriteService", name: "Call", rules: .closed)
+    let admission = AdmissionControl(
+      methods: [urgent, normal], configuration: AdmissionConfiguration(limitMin: 1, limitMax: 1), logger: quiet)
+    func context(_ method: MethodDescriptor) -> CallContext {
+      CallContext(
+        method: method, metadata: [:], remote: ConnectionPeer(address: ""), isConnectionNearlyFull: true)
+    }
+    for method in [urgent, normal] {
+      var first = context(method)
+      #expect(try admission.tryAdmit(&first))
+    }
+    var second = context(normal)
+    #expect(try !admission.tryAdmit(&second))
+    await #expect(throws: RPCError.self) { try await admission.admit(&second) }
+    let patient = Task {
+      var context = context(urgent)
+      try await admission.admit(&context)
+    }
+    while waiting(admission) == 0 { await Task.yield() }
+    admission.finished(context(urgent), nil)
+    try await patient.value
+    #expect(refused(admission, .connectionFull) == 1)
+  }
+
   @Test("streams have a bound of their own")
   func streams() throws {
     let talk = MethodDescriptor(service: "test.v1.Probe", name: "Talk", kind: .bidirectional)
