@@ -201,6 +201,7 @@ final class CallRecord: Sendable {
   let started: ContinuousClock.Instant
   /// Unsafe, but written before anybody sees the record except the one who writes.
   nonisolated(unsafe) private(set) var lag: Duration
+  /// As `lag`.
   nonisolated(unsafe) private(set) var isConnectionNearlyFull = false
   /// Most calls need no notes. Whether there are any is known without the lock.
   private let hasNotes: Atomic<Bool>

@@ -9,10 +9,10 @@ internal import Dispatch
 /// From the moment that `init` returns no signal is lost or ends the process; until then the default action holds.
 /// Signals that come while one waits to be handled are one (signal(7)).
 public final class SignalSource: Sendable {
-  // Written in `init` only.
+  // Never changes; Dispatch does not say that its sources are Sendable.
   nonisolated(unsafe) private let source: any DispatchSourceSignal
 
-  /// - Parameter handle: called one at a time, on a thread of its own, for as long as the source is kept.
+  /// - Parameter handle: called one at a time, on a queue of its own, for as long as the source is kept.
   public init(_ number: Int32, handle: @escaping @Sendable () -> Void) {
     source = DispatchSource.makeSignalSource(signal: number, queue: DispatchQueue(label: "signal.\(number)"))
     source.setEventHandler(handler: handle)

@@ -8,7 +8,7 @@ import random
 import grpc
 import pytest
 
-from mobo_deployment import PASSWORD
+from mobo_deployment import DATABASES
 from mobo_protos import compiled, load
 
 # What a caller may be told who sends no sense. Anything else is our fault, or has no reason.
@@ -16,13 +16,11 @@ SENSIBLE = {
     grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}
 
-PROCESSES = ["identity", "campaign", "order", "wallet", "audit"]
 
-
-def methods(process=None):
-    """(path, descriptor) of all methods in mobo's own protos, or of those that one process serves."""
+def methods(process):
+    """(path, descriptor) of all methods that a process serves, by mobo's own protos."""
     folder = pathlib.Path(compiled())
-    for file in sorted(folder.glob(f"mobo/{process or '*'}/v1/*_pb2.py")):
+    for file in sorted(folder.glob(f"mobo/{process}/v1/*_pb2.py")):
         module = importlib.import_module(".".join(file.relative_to(folder).with_suffix("").parts))
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
@@ -60,16 +58,10 @@ def nonsense(seed):
         yield message
 
 
-@pytest.fixture(scope="module")
-def root(deployment):
-    messages = load("mobo.identity.v1.identity_service_pb2")
-    answer = deployment.stub("identity").Login(messages.LoginRequest(username="root", password=PASSWORD))
-    return (("authorization", f"Bearer {answer.tokens.access_token}"),)
-
-
-@pytest.mark.parametrize("service", PROCESSES)
-def test_nonsense_is_answered_with_sense(deployment, root, service):
-    callers = {"nobody": (), "staff": root, "service": deployment.credentials("order")}
+@pytest.mark.parametrize("service", DATABASES)
+def test_nonsense_is_answered_with_sense(deployment, people, service):
+    staff = (("authorization", f"Bearer {people.root}"),)
+    callers = {"nobody": (), "staff": staff, "service": deployment.credentials("order")}
     odd = []
     called = 0
     with deployment.channel(service) as channel:
@@ -86,7 +78,7 @@ def test_nonsense_is_answered_with_sense(deployment, root, service):
     assert odd == [] and called
 
 
-@pytest.mark.parametrize("service", PROCESSES)
+@pytest.mark.parametrize("service", DATABASES)
 def test_nobody_is_let_in_but_where_the_proto_says_so(deployment, service):
     rules = load("mobo.common.v1.rules_pb2").method
     closed = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)

@@ -143,7 +143,7 @@ public final class AdmissionControl: ServerGate {
     if isCalibrating.load(ordering: .relaxed) { tick() }
     // Whoever must not wait here would only wait at the client instead; a refusal makes room for those behind it.
     let mayWait = group.lane == .critical || !context.isConnectionNearlyFull
-    switch await group.wait(deadline: context.deadline, orLeave: !mayWait) {
+    switch await group.wait(deadline: context.deadline, mayWait: mayWait) {
     case .admitted:
       if group.place != nil { context[AdmittedKey.self] = .init(at: .now, weight: 1, crowd: .max) }
     case .refused(let refusal): throw refuse(group, refusal)

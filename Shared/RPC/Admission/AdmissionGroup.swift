@@ -113,19 +113,19 @@ final class AdmissionGroup: Sendable {
 
   /// Waits for a turn. `admitted` comes with a place, which `leave` gives back.
   ///
-  /// - Parameter orLeave: whether to be refused instead, unless the turn is now.
-  func wait(deadline: Deadline?, orLeave mustNotWait: Bool = false) async -> Turn {
+  /// - Parameter mayWait: false for a call that is refused unless its turn is now.
+  func wait(deadline: Deadline?, mayWait: Bool) async -> Turn {
     let ticket = Ticket()
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        queue(Waiter(deadline: deadline, continuation: continuation), ticket, mustNotWait)
+        queue(Waiter(deadline: deadline, continuation: continuation), ticket, mayWait)
       }
     } onCancel: {
       cancel(ticket)
     }
   }
 
-  private func queue(_ waiter: Waiter, _ ticket: Ticket, _ mustNotWait: Bool) {
+  private func queue(_ waiter: Waiter, _ ticket: Ticket, _ mayWait: Bool) {
     let now = ContinuousClock.now
     let (expected, pace) = (expected, pace)
     let patience = Patience.of(
@@ -140,7 +140,7 @@ final class AdmissionGroup: Sendable {
         turn = .admitted
       } else if let deadline = waiter.deadline, deadline.instant < now + state.queue.wait(pace: pace) + expected {
         turn = .refused(.deadlineTooShort)
-      } else if mustNotWait {
+      } else if !mayWait {
         turn = .refused(.connectionFull)
       } else if let number = state.queue.enter(waiter, pace: pace, patience: patience, now: now) {
         ticket.number.store(number, ordering: .relaxed)
