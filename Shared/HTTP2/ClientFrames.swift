@@ -21,7 +21,7 @@ struct ClientFrames {
   /// Ids that the client has passed over: the latest gaps.
   private var gaps: [ClosedRange<Int32>] = []
   /// Streams above it are ignored: GOAWAY has said so.
-  private var goAwayID = Int32.max
+  private(set) var goAwayID = Int32.max
   private var lastIsHeaders = false
   private var isBlockOpen = false
   /// Blocks of header fields that have begun, to tell them apart.

@@ -361,6 +361,9 @@ public final class HTTP2Engine {
     nghttp2_submit_goaway(session, flagsNone, last, code.rawValue, text, text.count)
   }
 
+  /// Whether a client's stream is one of those that `goAway` has not turned away.
+  public func precedesGoAway(_ slot: StreamSlot) -> Bool { streams[slot.number].id <= clientFrames.goAwayID }
+
   /// Gives the connection up: GOAWAY, and nothing after it.
   public func terminate(_ code: HTTP2ErrorCode) {
     nghttp2_session_terminate_session(session, code.rawValue)

@@ -3,8 +3,8 @@ internal import NIOCore
 
 /// How a connection ends in order.
 extension HTTP2Connection {
-  /// Lets the peer finish: GOAWAY with the highest id, a PING to know that it was seen, GOAWAY with the last id, and
-  /// the end of the connection with the end of its last stream.
+  /// Lets the peer finish: GOAWAY with the highest id, two PINGs, one after the other, to know that nothing is under
+  /// way any more, GOAWAY with the last id, and the end of the connection with the end of its last stream.
   public func drain() {
     guard drainStep == .none, let context else { return }
     isClosing = true
@@ -21,9 +21,21 @@ extension HTTP2Connection {
     scheduleFlush()
   }
 
-  /// The peer has seen the announcement, or had time enough to: takes no further stream.
-  func drainSeen() {
-    guard drainStep == .announced else { return }
+  /// The peer has seen the announcement. A PING is answered ahead of everything else (RFC 9113, 6.7), also of the
+  /// requests that the peer had begun by then; whoever answers a second one has written those before.
+  func drainPingAnswered() {
+    switch drainStep {
+    case .announced:
+      drainStep = .seen
+      engine.ping(.drain)
+      scheduleFlush()
+    case .seen: nameLastStream()
+    case .none, .final, .givenUp: break
+    }
+  }
+
+  /// Takes no stream beyond those that have arrived.
+  func nameLastStream() {
     drainStep = .final
     engine.goAway(.noError)
     scheduleFlush()
@@ -31,15 +43,21 @@ extension HTTP2Connection {
   }
 
   func closeIfDrained() {
+    guard isDrained else { return }
+    // nghttp2 or a handler may be calling, and the next event be a stream that GOAWAY has let in.
+    executor.eventLoop.execute { if self.isDrained { self.closeAfterWrites() } }
+  }
+
+  private var isDrained: Bool {
     let isOver = drainStep == .final || (isClosing && !isServer)
-    guard isOver, openStreams == 0, working == 0 else { return }
-    executor.eventLoop.execute { self.closeAfterWrites() }  // nghttp2 or a handler may be calling.
+    return isOver && openStreams == 0 && working == 0
   }
 
   /// Sends the peer away and tells it why; its calls end.
   func giveUp(_ code: HTTP2ErrorCode, _ reason: String) {
+    guard drainStep != .givenUp else { return }  // Of several reasons in one read the first is told.
     guard ending == .none, drainStep != .final else { return close() }
-    drainStep = .final
+    drainStep = .givenUp
     engine.goAway(code, reason: reason)
     executor.eventLoop.execute { self.closeAfterWrites() }  // The events of this moment are still being taken.
   }

@@ -41,13 +41,18 @@ extension HTTP2Connection {
     forgetOddFrames(now)
     guard ending == .none else { return }
     // A peer that is busy or far away still gets its answers; whoever ordered the drain bounds it.
-    if drainStep == .announced, let upkeep, now - upkeep.drainStarted >= configuration.handshakeTimeout { drainSeen() }
+    if isDrainUnanswered(now) { nameLastStream() }
     resetStalledStreams(now)
     endUnreadStreams(now)
     if isBlockSlow(now) { return giveUp(.enhanceYourCalm, "headers_too_slow") }
     keepAlive(now)
     endIfOld(now)
     drainIfIdle(now)
+  }
+
+  private func isDrainUnanswered(_ now: NIODeadline) -> Bool {
+    guard let upkeep, drainStep == .announced || drainStep == .seen else { return false }
+    return now - upkeep.drainStarted >= configuration.handshakeTimeout
   }
 
   private func isOverdue(_ now: NIODeadline) -> Bool {

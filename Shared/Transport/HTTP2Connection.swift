@@ -80,10 +80,15 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     case lingering
   }
 
-  enum DrainStep {
+  enum DrainStep: Comparable {
     case none
     case announced
+    /// The peer knows, but requests that it had begun may still come.
+    case seen
+    /// The last stream has been named, or a client opens no more.
     case final
+    /// The peer did what it must not.
+    case givenUp
   }
 
   /// A server's end: `makeAcceptor` is asked once, when the connection is up.
@@ -252,7 +257,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
       hasPeerSettings = true
       owner?.settingsChanged(self)
     case .ping: takePing()
-    case .pingAcknowledged: if event.ping == .drain { drainSeen() }
+    case .pingAcknowledged: if event.ping == .drain { drainPingAnswered() }
     case .goAway:
       peerGoAway = event.code
       isClosing = true
@@ -276,7 +281,7 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
   private func takeHead(_ event: HTTP2Event) {
     wasBusy = true
     if let acceptor {
-      guard mayAccept else { return engine.reset(event.slot, .refusedStream) }
+      guard mayAccept(event.slot) else { return engine.reset(event.slot, .refusedStream) }
       let stream = adopt(event.slot)
       stream.isPeerDone = event.isEnd
       let handler = acceptor.accept(stream)
@@ -288,9 +293,9 @@ public final class HTTP2Connection: ChannelInboundHandler, @unchecked Sendable {
     }
   }
 
-  private var mayAccept: Bool {
-    drainStep != .final && working < configuration.http2.concurrentStreamsMax
-      && !isCongested
+  private func mayAccept(_ slot: StreamSlot) -> Bool {
+    guard working < configuration.http2.concurrentStreamsMax, !isCongested else { return false }
+    return drainStep < .final || (drainStep == .final && engine.precedesGoAway(slot))
   }
 
   /// False when a server's answer is too much beside those that already wait. A client's requests have their callers'

@@ -182,7 +182,7 @@ struct ConnectionTimeTests {
 
   // MARK: Drain
 
-  @Test("a drain announces itself, waits until the peer has seen it, and then names the last stream")
+  @Test("a drain announces itself, waits until nothing can be under way any more, and then names the last stream")
   func drain() throws {
     let embedded = try server()
     try embedded.send(EmbeddedConnection.greeting, EmbeddedConnection.request(1))
@@ -198,11 +198,44 @@ struct ConnectionTimeTests {
     #expect(try embedded.frames(RawFrame.goAway).isEmpty)
     #expect(embedded.streams.count == 2)
 
+    // A client answers a PING ahead of the requests that it had begun.
     try embedded.send(EmbeddedConnection.pong(ping))
-    #expect(try embedded.frames(RawFrame.goAway).map(\.lastStream) == [3])
     try embedded.send(EmbeddedConnection.request(5))
-    #expect(embedded.streams.count == 2)
+    let second = try embedded.frames()
+    #expect(second.allSatisfy { $0.type != RawFrame.goAway })
+    #expect(embedded.streams.count == 3)
+
+    try embedded.send(EmbeddedConnection.pong(try #require(second.first { $0.type == RawFrame.ping })))
+    #expect(try embedded.frames(RawFrame.goAway).map(\.lastStream) == [5])
+    try embedded.send(EmbeddedConnection.request(7))
+    #expect(embedded.streams.count == 3)
     #expect(embedded.isOpen)
+  }
+
+  @Test("a stream that is read together with the last answer is named and served")
+  func drainAndLastStream() throws {
+    let embedded = try server()
+    try embedded.send(EmbeddedConnection.greeting)
+    embedded.connection.drain()
+    try embedded.send(EmbeddedConnection.pong(try #require(try embedded.frames(RawFrame.ping).first)))
+    let second = try #require(try embedded.frames(RawFrame.ping).first)
+    try embedded.send(EmbeddedConnection.pong(second), EmbeddedConnection.request(1))
+    #expect(try embedded.frames(RawFrame.goAway).map(\.lastStream) == [1])
+    #expect(embedded.streams.count == 1)
+    #expect(embedded.isOpen)
+  }
+
+  @Test("a connection that is given up takes no stream, not even one that it reads along with the reason")
+  func streamsAfterGivingUp() throws {
+    let embedded = try server {
+      $0.pingPolicy = PingPolicy(intervalMin: .seconds(300), permitsWithoutCalls: true, strikesMax: 0)
+    }
+    try embedded.send(EmbeddedConnection.greeting, EmbeddedConnection.request(1))
+    let pings = Array(repeating: EmbeddedConnection.ping, count: 4).flatMap(\.self)
+    try embedded.send(pings, EmbeddedConnection.request(3))
+    #expect(embedded.streams.count == 1)
+    #expect(try embedded.frames(RawFrame.goAway).map(\.debugText) == ["too_many_pings"])
+    #expect(!embedded.isOpen)
   }
 
   @Test("the answer to a keepalive ping does not end a drain's wait")
@@ -239,8 +272,10 @@ struct ConnectionTimeTests {
     }
     try embedded.send(EmbeddedConnection.greeting, EmbeddedConnection.request(1, isEnd: false))
     embedded.connection.drain()
-    let ping = try #require(try embedded.frames(RawFrame.ping).first)
-    try embedded.send(EmbeddedConnection.pong(ping))
+    for _ in 1...2 {
+      let ping = try #require(try embedded.frames(RawFrame.ping).first)
+      try embedded.send(EmbeddedConnection.pong(ping))
+    }
     #expect(embedded.isOpen)
     try embedded.send(RawFrame.bytes(RawFrame.data, flags: 1, id: 1))
     #expect(!embedded.isOpen)
