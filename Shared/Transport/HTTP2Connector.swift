@@ -29,7 +29,13 @@ public enum HTTP2Connector {
         }
       }
       .connect(host: host, port: port)
-      .flatMapThrowing { try $0.pipeline.syncOperations.handler(type: HTTP2Connection.self) }
+      .flatMapThrowing { channel in
+        do {
+          return try channel.pipeline.syncOperations.handler(type: HTTP2Connection.self)
+        } catch ChannelPipelineError.notFound {
+          throw ClosedAtOnce()  // The pipeline of a channel that has closed is empty.
+        }
+      }
       .flatMap { connection in
         guard let securing = connection.securing else { return eventLoop.makeSucceededFuture(connection) }
         return securing.map { connection }
@@ -37,6 +43,10 @@ public enum HTTP2Connector {
       .flatMapErrorThrowing { error in
         throw TransportFailure.connect(host: host, port: port, reason: "\(error)")
       }
+  }
+
+  private struct ClosedAtOnce: Error, CustomStringConvertible {
+    let description = "the server closed the connection at once"
   }
 
   /// Puts TLS and its gate in front of the connection.

@@ -24,12 +24,18 @@ final class RawClient: ConnectionOwner, @unchecked Sendable {  // Touched on the
   static func connect(port: Int) async throws -> RawClient {
     let client = RawClient()
     let loop = MultiThreadedEventLoopGroup.singleton.next()
-    try await HTTP2Connector.connect(
-      host: "127.0.0.1", port: port, on: loop, configuration: ConnectionConfiguration(), timeout: .seconds(5)
-    ).map { connection in
-      client.connection = connection
-      connection.belong(to: client)
-    }.get()
+    do {
+      try await HTTP2Connector.connect(
+        host: "127.0.0.1", port: port, on: loop, configuration: ConnectionConfiguration(), timeout: .seconds(5)
+      ).map { connection in
+        client.connection = connection
+        connection.belong(to: client)
+      }.get()
+    } catch TransportFailure.connect(_, _, reason: "the server closed the connection at once") {
+      // It can be so fast that there is nothing to hold any more.
+      client.isClosed.happen()
+      client.ready.happen()
+    }
     await client.ready.wait()
     return client
   }
