@@ -3,32 +3,32 @@ import Mongo
 public import WalletDomain
 
 extension MongoWalletStore {
-  /// One look per bucket: the newest row of the bucket says what was in it.
   public func balances(of wallet: WalletID, at moment: Timestamp) async throws -> PastBalances {
     try await database.run { connection in
-      var balances = Balances.zero
-      var version: Int64 = 0
-      for bucket in Bucket.allCases {
-        guard let last = try Self.lastEntry(of: bucket, in: wallet, at: moment, connection) else { continue }
-        let after = last.balanceAfter ?? .zero
-        switch bucket {
-        case .available: balances = Balances(available: after, locked: balances.locked, pending: balances.pending)
-        case .locked: balances = Balances(available: balances.available, locked: after, pending: balances.pending)
-        case .pending: balances = Balances(available: balances.available, locked: balances.locked, pending: after)
-        }
-        version = max(version, last.versionAfter ?? 0)
-      }
-      return PastBalances(balances: balances, version: version)
+      let past = PastEntries(wallet: wallet, moment: moment, connection: connection)
+      guard let newest = try past.last() else { return PastBalances(balances: .zero, version: 0) }
+      let locked = try past.last(in: .locked)
+      let pending = try past.last(in: .pending)
+      return PastBalances(
+        balances: Balances(
+          available: try past.available(after: newest), locked: locked?.balanceAfter ?? .zero,
+          pending: pending?.balanceAfter ?? .zero),
+        version: [newest, locked, pending].compactMap { $0?.versionAfter }.max() ?? 0)
     }
   }
+}
 
-  private static func lastEntry(
-    of bucket: Bucket, in wallet: WalletID, at moment: Timestamp, _ connection: MongoConnection
-  ) throws -> LedgerRow.WalletEntry? {
+/// What the rows of a wallet say of a moment. Each look ends at the first row that it finds, however many there are.
+private struct PastEntries {
+  let wallet: WalletID
+  let moment: Timestamp
+  let connection: MongoConnection
+
+  /// The newest entry by then, in the bucket or at all.
+  func last(in bucket: Bucket? = nil) throws -> LedgerRow.WalletEntry? {
     // Records of payments made elsewhere have no version: they left the balance alone.
-    let rows: BSONDocument = [
-      "walletId": .id(wallet), "bucket": .string(bucket.rawValue), "walletVersionAfter": ["$gt": .int64(0)],
-    ]
+    var rows: BSONDocument = ["walletId": .id(wallet), "walletVersionAfter": ["$gt": .int64(0)]]
+    if let bucket { rows.append("bucket", .string(bucket.rawValue)) }
     guard
       let newest = try connection.findOne(
         Collections.transactions, rows.appending("createdAt", ["$lte": .datetime(moment)]), sort: ["createdAt": -1],
@@ -42,5 +42,13 @@ extension MongoWalletStore {
       (left.walletEntry?.versionAfter ?? 0, left.number) < (right.walletEntry?.versionAfter ?? 0, right.number)
     }
     return last?.walletEntry
+  }
+
+  /// Legs of the other buckets say what was available too: a brand may settle thousands of orders from locked money
+  /// before its available money moves. Those that are older than that have to be passed over.
+  func available(after newest: LedgerRow.WalletEntry) throws -> Money {
+    if newest.bucket == .available { return newest.balanceAfter ?? .zero }
+    if let available = newest.availableAfter { return available }
+    return try last(in: .available)?.balanceAfter ?? .zero
   }
 }

@@ -25,6 +25,7 @@ enum TransactionDocument {
       document.append("ownerUserId", entry.owner)
       document.append("bucket", entry.bucket.rawValue)
       if let balance = entry.balanceAfter { document.append("balanceAfterPaise", balance) }
+      if let available = entry.availableAfter { document.append("availableAfterPaise", available) }
       if let version = entry.versionAfter { document.append("walletVersionAfter", version) }
     }
     document.append("direction", leg.direction.rawValue)
@@ -102,6 +103,7 @@ enum TransactionDocument {
         .init(
           walletID: try document.id("walletId"), owner: try document.id("ownerUserId"),
           bucket: try document.choice("bucket"), balanceAfter: try document.optionalMoney("balanceAfterPaise"),
+          availableAfter: try document.optionalMoney("availableAfterPaise"),
           versionAfter: try document.optionalInt64("walletVersionAfter")))
     default: throw MongoFailure.malformedDocument("`account` has a value that is not known here")
     }

@@ -172,8 +172,9 @@ struct LedgerAuditor {
     let balance = account.balances[entry.bucket] ?? 0
     accounts[entry.walletID] = account
     if balance < 0 { problems.append("\(entry.bucket) of \(account.owner) is \(balance)") }
-    if entry.balanceAfter?.paise != balance || entry.versionAfter != account.version
-      || entry.owner != account.owner
+    let available = entry.bucket == .available ? nil : account.balances[.available] ?? 0
+    if entry.balanceAfter?.paise != balance || entry.availableAfter?.paise != available
+      || entry.versionAfter != account.version || entry.owner != account.owner
     {
       problems.append("\(row.idempotencyKey) does not follow from the row before")
     }

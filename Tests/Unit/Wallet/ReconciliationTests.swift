@@ -86,6 +86,21 @@ struct ReconciliationTests {
     #expect(sum.actual == (sum.expected ?? 0) + 1)
   }
 
+  @Test("a row that says wrongly what was available is named; one that does not say is as good as any")
+  func wrongAvailable() async throws {
+    let books = try await busyBooks()
+    let row = try #require(books.rows.last { $0.walletEntry?.availableAfter != nil })
+    let available = try #require(row.walletEntry?.availableAfter)
+    func report(_ said: Money?) async throws -> ReconcileReport {
+      try await findings(books.with(rows: books.rows.map { $0.id == row.id ? $0.saying(said) : $0 }))
+    }
+    let wrong = try await report(Money(paise: available.paise + 1))
+    #expect(wrong.findings.map(\.invariant) == [.history])
+    #expect(wrong.findings.first?.transaction == row.id)
+    #expect(wrong.findings.first?.expected == available.paise)
+    #expect(try await report(nil).isClean)
+  }
+
   @Test("a hold that vanished leaves locked and pending money for nothing")
   func missingHold() async throws {
     let books = try await busyBooks()
@@ -130,5 +145,18 @@ extension Books {
     Books(
       wallets: wallets ?? self.wallets, rows: rows ?? self.rows, holds: holds ?? self.holds,
       closedWallets: closedWallets, payouts: payouts ?? self.payouts)
+  }
+}
+
+extension LedgerRow {
+  fileprivate func saying(_ available: Money?) -> LedgerRow {
+    guard case .wallet(let entry) = account else { return self }
+    return LedgerRow(
+      id: id, posting: posting, number: number, fingerprint: fingerprint,
+      account: .wallet(
+        .init(
+          walletID: entry.walletID, owner: entry.owner, bucket: entry.bucket, balanceAfter: entry.balanceAfter,
+          availableAfter: available, versionAfter: entry.versionAfter)),
+      status: status, leg: leg, createdAt: createdAt)
   }
 }

@@ -96,7 +96,8 @@ struct LedgerDraft {
     change.wallets.append(wallet)
     return .wallet(
       .init(
-        walletID: wallet.id, owner: owner, bucket: bucket, balanceAfter: after, versionAfter: wallet.version))
+        walletID: wallet.id, owner: owner, bucket: bucket, balanceAfter: after,
+        availableAfter: bucket == .available ? nil : wallet.balances.available, versionAfter: wallet.version))
   }
 
   private static func debited(_ wallet: Wallet, _ bucket: Bucket, by amount: Money) throws(Failure) -> Money {

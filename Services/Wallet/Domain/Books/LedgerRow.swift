@@ -57,14 +57,21 @@ public struct LedgerRow: Hashable, Sendable {
     public let bucket: Bucket
     /// The bucket after this leg; nil, like the version, on records that changed no balance.
     public let balanceAfter: Money?
+    /// What was available after this leg, on legs of the other buckets: so any row of a wallet tells it. Nil on
+    /// records, and on rows that are older than this field.
+    public let availableAfter: Money?
     /// The wallet's version after the posting: the same on all its legs.
     public let versionAfter: Int64?
 
-    public init(walletID: WalletID, owner: UserID, bucket: Bucket, balanceAfter: Money?, versionAfter: Int64?) {
+    public init(
+      walletID: WalletID, owner: UserID, bucket: Bucket, balanceAfter: Money?, availableAfter: Money? = nil,
+      versionAfter: Int64?
+    ) {
       self.walletID = walletID
       self.owner = owner
       self.bucket = bucket
       self.balanceAfter = balanceAfter
+      self.availableAfter = availableAfter
       self.versionAfter = versionAfter
     }
   }

@@ -25,6 +25,8 @@ struct WalletHistory {
     let bucket: Bucket
     let signed: Int64
     let after: Int64
+    /// Nil where the row does not say.
+    let available: Int64?
   }
 
   init(_ wallet: Wallet) {
@@ -53,7 +55,7 @@ struct WalletHistory {
     waiting[rowVersion, default: []].append(
       Entry(
         id: row.id, posting: row.posting, number: row.number, bucket: entry.bucket, signed: row.signedPaise,
-        after: after.paise))
+        after: after.paise, available: entry.availableAfter?.paise))
     waitingCount += 1
   }
 
@@ -111,18 +113,26 @@ struct WalletHistory {
       Set(entries.map(\.posting)).count == 1,
       LedgerFinding(.history, "version \(version) belongs to two postings").about(wallet))
     for entry in entries.sorted(by: { $0.number > $1.number }) {
-      let expected = running[entry.bucket.index]
-      if entry.after != expected {
-        var finding = LedgerFinding(
-          .history, "\(entry.bucket.rawValue) does not lead to the row that follows", expected: expected,
-          actual: entry.after
-        ).about(wallet)
-        finding.transaction = entry.id
-        finding.posting = entry.posting
-        report.add(finding)
+      expect(
+        running[entry.bucket.index], entry.after, of: entry,
+        "\(entry.bucket.rawValue) does not lead to the row that follows", &report)
+      if let available = entry.available {
+        expect(
+          running[Bucket.available.index], available, of: entry, "what was available is not what the others left",
+          &report)
       }
       running[entry.bucket.index] = entry.after &- entry.signed
     }
+  }
+
+  private func expect(
+    _ expected: Int64, _ actual: Int64, of entry: Entry, _ problem: String, _ report: inout ReconcileReport
+  ) {
+    guard actual != expected else { return }
+    var finding = LedgerFinding(.history, problem, expected: expected, actual: actual).about(wallet)
+    finding.transaction = entry.id
+    finding.posting = entry.posting
+    report.add(finding)
   }
 }
 

@@ -8,8 +8,8 @@ extension WalletMigrations {
       IndexSpec(
         Collections.payouts, ["agencyCode": 1, "beneficiaryKind": 1, "requestedAt": -1],
         partialFilter: ["agencyCode": ["$type": "string"]]),
-      // The last row of a bucket before a moment. Available money moves in nearly every posting, so the index of
-      // statements finds that; the other buckets may not have moved for years.
+      // The last row of a bucket before a moment. Any row tells what was available, so the index of statements finds
+      // that; the other buckets may not have moved for years.
       IndexSpec(
         Collections.transactions, ["walletId": 1, "bucket": 1, "createdAt": -1],
         partialFilter: ["bucket": ["$in": ["locked", "pending"]]]),
