@@ -102,8 +102,8 @@ struct WalletMongoTests {
     }
   }
 
-  // Goal: a balance of the past costs the same, however long the bucket has not moved. Method: a dozen orders are settled
-  // from locked money; the server tells how many rows it looked at. Rows of an older build do not say what was
+  // Goal: a balance of the past costs the same, however long the bucket has not moved. Method: a dozen orders are
+  // settled from locked money; the server tells how many rows it looked at. Rows of an older build do not say what was
   // available: the answer is the same.
   @Test("what was available is known from any row of the wallet")
   func pastAvailable() async throws {
