@@ -18,7 +18,7 @@ extension MongoWalletStore {
   }
 }
 
-/// What the rows of a wallet say of a moment. Each look ends at the first row that it finds, however many there are.
+/// What the rows of a wallet say of a moment: each look begins at the newest by then.
 private struct PastEntries {
   let wallet: WalletID
   let moment: Timestamp

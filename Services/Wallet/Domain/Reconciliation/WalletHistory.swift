@@ -113,26 +113,27 @@ struct WalletHistory {
       Set(entries.map(\.posting)).count == 1,
       LedgerFinding(.history, "version \(version) belongs to two postings").about(wallet))
     for entry in entries.sorted(by: { $0.number > $1.number }) {
-      expect(
-        running[entry.bucket.index], entry.after, of: entry,
-        "\(entry.bucket.rawValue) does not lead to the row that follows", &report)
+      let expected = running[entry.bucket.index]
+      report.expect(
+        entry.after == expected,
+        finding(
+          "\(entry.bucket.rawValue) does not lead to the row that follows", entry, expected: expected,
+          actual: entry.after))
       if let available = entry.available {
-        expect(
-          running[Bucket.available.index], available, of: entry, "what was available is not what the others left",
-          &report)
+        let left = running[Bucket.available.index]
+        report.expect(
+          available == left,
+          finding("what was available is not what the others left", entry, expected: left, actual: available))
       }
       running[entry.bucket.index] = entry.after &- entry.signed
     }
   }
 
-  private func expect(
-    _ expected: Int64, _ actual: Int64, of entry: Entry, _ problem: String, _ report: inout ReconcileReport
-  ) {
-    guard actual != expected else { return }
+  private func finding(_ problem: String, _ entry: Entry, expected: Int64, actual: Int64) -> LedgerFinding {
     var finding = LedgerFinding(.history, problem, expected: expected, actual: actual).about(wallet)
     finding.transaction = entry.id
     finding.posting = entry.posting
-    report.add(finding)
+    return finding
   }
 }
 
