@@ -35,12 +35,17 @@ def wallets(mongodb_uri):
         yield running
 
 
+@pytest.fixture
+def proxied_wallets(mongodb_uri):
+    with replicas(mongodb_uri, behind_proxies=True) as running:
+        yield running
+
+
 def holder(wallets):
     """The index of the replica that holds the lease."""
     def index():
         writer = wallets.database.writer.find_one({"_id": "writer"}) or {}
-        targets = [f"127.0.0.1:{wallets.port(number)}" for number in range(len(wallets.replicas))]
-        return targets.index(writer["holder"]) + 1 if writer.get("holder") in targets else 0
+        return wallets.targets.index(writer["holder"]) + 1 if writer.get("holder") in wallets.targets else 0
 
     return await_true(index, "a replica to take the lease", PATIENCE) - 1
 
@@ -87,6 +92,43 @@ def test_another_replica_takes_over_from_one_that_ends(wallets, end):
     assert not settled(wallets, client, order).replayed
     assert holder(wallets) == 1 - first and token(wallets) > before
     assert rows(wallets, order) == 2
+
+
+def lost_at(wallets, holder):
+    """A call that has left the other replica and does not reach the holder; and the order that it is for."""
+    client = wallets.client(wallets.port(1 - holder))
+    settled(wallets, client, new_id())
+    wallets.proxies[holder].hold()
+    order = new_id()
+    asked = client.future("SettleOrderFunds", settlement(order, commission=1), timeout=PATIENCE)
+    wallets.proxies[holder].await_held(more_than=len(order))
+    return asked, order
+
+
+def test_a_call_that_the_holder_took_with_it_is_decided_by_the_next_one(proxied_wallets):
+    """Whoever handed it on cannot know whether it was applied, until the lease has changed hands."""
+    first = holder(proxied_wallets)
+    asked, order = lost_at(proxied_wallets, first)
+    proxied_wallets.replicas[first].kill()
+    assert not asked.result().replayed
+    assert holder(proxied_wallets) == 1 - first and rows(proxied_wallets, order) == 2
+
+
+def test_a_call_that_was_lost_on_its_way_to_a_holder_is_its_callers_to_repeat(proxied_wallets):
+    """The holder is as well as ever: it may have the call, and not have come to it yet."""
+    first = holder(proxied_wallets)
+    asked, order = lost_at(proxied_wallets, first)
+    proxied_wallets.proxies[first].cut()
+    proxied_wallets.proxies[first].restore()
+    proxied_wallets.proxies[first].let_go()
+    with pytest.raises(grpc.RpcError) as refusal:
+        asked.result()
+    assert error_code(refusal.value) == "SERVICE_UNAVAILABLE"
+    assert b"RetryInfo" in dict(refusal.value.trailing_metadata())["grpc-status-details-bin"]
+    assert rows(proxied_wallets, order) == 0 and holder(proxied_wallets) == first
+    again = proxied_wallets.client(proxied_wallets.port(1 - first))
+    assert not settled(proxied_wallets, again, order).replayed
+    assert rows(proxied_wallets, order) == 2
 
 
 def test_a_holder_that_stood_still_answers_nobody_from_its_memory(wallets):

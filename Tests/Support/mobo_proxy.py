@@ -37,10 +37,10 @@ class Proxy:
         with self._way_in:
             self._holds = True
 
-    def await_held(self, timeout=30):
-        """Returns when something waits here."""
+    def await_held(self, more_than=0, timeout=30):
+        """Returns when more than so many bytes wait here."""
         with self._way_in:
-            assert self._way_in.wait_for(lambda: self._held_bytes > 0, timeout), "nothing was sent"
+            assert self._way_in.wait_for(lambda: self._held_bytes > more_than, timeout), "nothing was sent"
 
     def let_go(self):
         """What was held up goes on, in order."""

@@ -13,6 +13,7 @@ import pymongo
 import mobo_process
 from mobo_deployment import Service, free_ports, seed_id
 from mobo_protos import load
+from mobo_proxy import Proxy
 
 # What leaves the outcome open, or asks for the same request again; every other code is an answer.
 OPEN = {
@@ -25,22 +26,25 @@ def error_code(error):
 
 
 class Wallets:
-    """So many replicas, seeded, over a database of their own."""
+    """So many replicas, seeded, over a database of their own; each is reached by the others through a proxy, if asked."""
 
-    def __init__(self, uri, replicas=2, extra=None):
+    def __init__(self, uri, replicas=2, extra=None, behind_proxies=False):
         self.folder = tempfile.mkdtemp(prefix="mobo-wallets-")
         self.mongo = pymongo.MongoClient(uri)
         self.database_name = f"t_{secrets.token_hex(4)}_wallet"
         self.keys = {name: secrets.token_hex(32) for name in ("order", "operator", "wallet")}
         keys_file = pathlib.Path(self.folder) / "service-keys.json"
         keys_file.write_text(json.dumps(self.keys))
-        self.replicas = []
+        self.replicas, self.proxies, self.targets = [], [], []
         for number in range(replicas):
             grpc_port = mobo_process.lasting_port()
+            if behind_proxies:
+                self.proxies.append(Proxy(grpc_port))
+            self.targets.append(f"127.0.0.1:{self.proxies[-1].port if behind_proxies else grpc_port}")
             self.replicas.append(Service("wallet", {
                 "PATH": os.environ["PATH"], "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", ""),
                 "APP_ENV": "test", "GRPC_PORT": str(grpc_port), "ADMIN_PORT": str(free_ports(1)[0]),
-                "ADVERTISED_TARGET": f"127.0.0.1:{grpc_port}", "SERVICE_KEYS_FILE": str(keys_file),
+                "ADVERTISED_TARGET": self.targets[-1], "SERVICE_KEYS_FILE": str(keys_file),
                 "STATE_DIR": f"{self.folder}/{number}", "MONGODB_URI": uri, "MONGODB_DBNAME": self.database_name,
                 "SEED_PROFILE": "base", **(extra or {})}))
         self._channels = []
@@ -73,6 +77,8 @@ class Wallets:
             if replica.process and replica.process.poll() is None:
                 replica.process.terminate()
         codes = [replica.process.wait(timeout=40) for replica in self.replicas if replica.process]
+        for proxy in self.proxies:
+            proxy.close()
         self.mongo.drop_database(self.database_name)
         self.mongo.close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -8,7 +8,8 @@ public import WalletDomain
 ///
 /// While nobody can be reached that holds the lease, a call waits inside its deadline. It is handed on once; again only
 /// when it was certainly not applied, or when the lease has changed hands since: what the former holder has not
-/// committed by then it never will, and what it has is found by its key.
+/// committed by then it never will, and what it has is found by its key. A call that was lost on its way to or from a
+/// holder that can still be reached fails: it may yet be applied, so only the caller can say whether to repeat it.
 public struct WriteForwarding: Sendable {
   private let queue: PostingQueue
   private let channel: @Sendable (String) -> RPCChannel
@@ -61,6 +62,7 @@ public struct WriteForwarding: Sendable {
         switch try await handOn(message, context, to: holder, turn) {
         case .answered(let response): return response
         case .notApplied: await pause(turn)
+        case .lost: try await outcome(of: context, at: holder, turn)
         case .overtaken: break
         }
       }
@@ -71,6 +73,8 @@ public struct WriteForwarding: Sendable {
     case answered([UInt8])
     /// The other replica has certainly not applied it.
     case notApplied
+    /// The connection broke: whether it was applied is not known.
+    case lost
     /// The lease has changed hands.
     case overtaken
   }
@@ -120,7 +124,22 @@ public struct WriteForwarding: Sendable {
       let failure = Failure(error)
       if failure.metadata[NotTheWriter.mark] != nil { return .notApplied }
       guard failure.kind == .unavailable, failure.retryAfter == nil else { throw failure }
-      throw nobody
+      return .lost
+    }
+  }
+
+  /// Returns once the lease has changed hands, which decides what became of a lost call.
+  ///
+  /// - Throws: once the holder can be reached again, or the deadline has passed.
+  private func outcome(of context: CallContext, at holder: String, _ turn: UInt64) async throws {
+    let channel = channel(holder)
+    while true {
+      // First of all: what lost the call may not have reached the channel's state yet.
+      await pause(turn)
+      try Task.checkCancellation()
+      if queue.turn != turn { return }
+      if channel.state == .ready || context.deadline?.hasPassed == true { throw Self.nobody }
+      channel.connect()
     }
   }
 
