@@ -51,6 +51,18 @@ def test_the_latency_at_half_load_has_a_bar_of_its_own():
     assert "NOT MET  p99 under 50 ms at half load" in made.bar()
 
 
+def test_what_the_database_allows_is_told_beside_the_others():
+    made = filled(
+        run("service", 500), run("plain", 100), run("database", 40, 1), run("database", 800, 256),
+        run("database", 700, 128), run("database", 900, 128, hot=50))
+    assert [line.strip() for line in made.ceiling().splitlines()] == [
+        "spread: at most 800/s, 1.60 x service, 8.00 x plain", "hot: at most 900/s", "a lone call: at least 0.50 ms"]
+
+
+def test_nothing_is_told_of_a_ceiling_that_was_not_measured():
+    assert filled(run("service", 500), run("plain", 100)).ceiling() == ""
+
+
 def bench(*arguments):
     command = [
         sys.executable, "-B", str(WALLET / "bench_wallet.py"), "--bin", os.environ["MOBO_BIN_DIR"], "--mongod",
@@ -61,11 +73,14 @@ def bench(*arguments):
 def test_it_measures_us_beside_plain_transactions_and_the_books_are_right(tmp_path):
     """A debug build is measured here: that everything fits together, not how fast it is."""
     file = tmp_path / "table.json"
-    done = bench("--quick", "--only", "service,plain", "--callers", "1,8", "--json", file)
+    done = bench("--quick", "--only", "service,plain,database", "--callers", "1,8", "--json", file)
     assert done.returncode == 0, done.stderr + done.stdout
     document = json.loads(file.read_text())
     measured = {(one["contender"], one["callers"], one["hotPercent"]) for one in document["runs"]}
-    assert measured == {(name, callers, hot) for name in ("service", "plain") for callers in (1, 8) for hot in (0, 50)}
+    assert measured == {
+        (name, number, hot) for hot in (0, 50)
+        for name, numbers in (("service", (1, 8)), ("plain", (1, 8)), ("database", (1, 128, 256, 500)))
+        for number in numbers}
     assert all(one["transfers"] > 0 and one["p99Micros"] >= one["p50Micros"] > 0 for one in document["runs"])
     assert document["ratios"]["spreadVsPlain"] > 0 and document["ratios"]["spreadVsPostgres"] is None
     assert document["failures"] == []

@@ -11,7 +11,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "Support"))
 
-from contenders import Failed, Missing, Plain, Postgres, Service  # noqa: E402
+from contenders import Batches, Failed, Missing, Plain, Postgres, Service  # noqa: E402
 from wallet_report import Report  # noqa: E402
 
 SUMMARY = "What a transfer costs in the wallet service, beside a plain transaction each and beside PostgreSQL, in one run."
@@ -20,7 +20,9 @@ NOTES = """\
 A transfer moves one paisa from an owner to a shopper: SettleOrderFunds without an open hold, two ledger rows, audited.
 plain does the same with one transaction per transfer on the same driver, rows and indexes. postgres is a stored procedure
 under pgbench (prepared, fsync on): key look-up, two ordered conditional updates, two rows, four indexes. hot: half of the
-debits are of one wallet. Best of the numbers of callers; the hot ratios leave out one caller, who meets nobody.
+debits are of one wallet. Best of the numbers of callers; the hot ratios leave out one caller, who meets nobody. database
+is what the service cannot exceed: its batches, of as many transfers as stand under callers, made beforehand and committed
+by one connection with nothing else running; only the commits are timed.
 
 exit codes: 0 all was measured, 1 something failed, 64 usage, 69 something needed is missing, 130 interrupted"""
 
@@ -48,7 +50,7 @@ def parser():
     made.add_argument("--callers", type=callers, default=[1, 8, 32, 256], metavar="N,…", help="callers at a time")
     made.add_argument("--seconds", type=float, default=None, metavar="S", help="length of a run (default 5)")
     made.add_argument("--quick", action="store_true", help="short runs on few wallets: shows that it works")
-    made.add_argument("--only", metavar="NAME,…", default="plain,service,postgres", help="of these contenders")
+    made.add_argument("--only", metavar="NAME,…", default="plain,service,database,postgres", help="of these contenders")
     made.add_argument("--bin", default=".build/release", help=argparse.SUPPRESS)
     made.add_argument("--mongod", help=argparse.SUPPRESS)
     made.add_argument("--wired-tiger-config", default="", help=argparse.SUPPRESS)
@@ -66,7 +68,7 @@ def measure(contender, arguments, report):
         with contender:
             for hot in (0, 50):
                 contender.run(8, hot, min(seconds, 1.5))  # Warms up.
-                for number in arguments.callers:
+                for number in contender.numbers or arguments.callers:
                     run = contender.run(number, hot, seconds)
                     report.add(run)
                     say(f"{run.contender:<9}{'hot' if hot else 'spread':<7}{number:>4} callers  "
@@ -95,7 +97,7 @@ def interrupted(_signal, _frame):
 def main():
     options = parser()
     arguments = options.parse_args()
-    names = {"plain": Plain, "service": Service, "postgres": Postgres}
+    names = {"plain": Plain, "service": Service, "database": Batches, "postgres": Postgres}
     chosen = arguments.only.split(",")
     if unknown := set(chosen) - set(names):
         options.error(f"--only knows {', '.join(names)}; not {', '.join(sorted(unknown))}")
@@ -122,6 +124,8 @@ def main():
             report.missing[name] = "not asked for"
     print(report.table())
     print(f"\nBar and goal (PLATFORM 5):\n{report.bar()}")
+    if ceiling := report.ceiling():
+        print(f"\nWhat the database allows, if all else took no time:\n{ceiling}")
     print(f"\nLoad average {os.getloadavg()[0]:.1f}. Took {time.monotonic() - started:.0f} s.")
     for name, reason in report.missing.items():
         print(f"Not measured: {name}: {reason}")

@@ -34,6 +34,8 @@ def free_port():
 
 class Contender:
     name = ""
+    # How many at a time, where that is not for whoever measures to say.
+    numbers = ()
 
     def __init__(self, binaries, mongod, wallets, say):
         self.binaries = binaries
@@ -184,6 +186,24 @@ class Service(Contender):
 
     def problems(self):
         return self.book_problems("service")
+
+
+class Batches(Contender):
+    """What the database allows: the service's batches without the service, each of as many transfers."""
+
+    name = "database"
+    # A lone call; what 256 callers come to, half of whom wait while the other half is committed; and the largest.
+    numbers = (1, 128, 256, 500)
+
+    def start(self):
+        self.start_mongod()
+        self.fill("batches")
+
+    def run(self, callers, hot, seconds, rate=0):
+        return self.load(callers, hot, seconds, rate, "batches", "--mongo", self.uri, "--database", "batches")
+
+    def problems(self):
+        return self.book_problems("batches")
 
 
 SCHEMA = """

@@ -94,6 +94,18 @@ class Report:
                 f"and {plain / 1000:.2f} ms")
         return "\n".join(lines)
 
+    def ceiling(self):
+        """What the service could come to if nothing but the database took time."""
+        lines = []
+        for hot in (0, 50):
+            if rate := self.best("database", hot):
+                peers = [f", {rate / peer:.2f} x {name}" for name in ("service", "plain", "postgres")
+                         if (peer := self.best(name, hot))]
+                lines.append(f"  {'hot' if hot else 'spread'}: at most {rate:.0f}/s{''.join(peers)}")
+        if alone := self._alone("database"):
+            lines.append(f"  a lone call: at least {alone / 1000:.2f} ms")
+        return "\n".join(lines)
+
     def _alone(self, contender):
         return next((run.p50_micros for run in self.runs
                      if run.contender == contender and run.callers == 1 and not run.hot_percent), None)

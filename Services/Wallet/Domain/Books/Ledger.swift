@@ -102,7 +102,7 @@ public struct Ledger: Sendable {
     if wallets[wallet.owner] == nil, !closed.contains(wallet.id) { wallets[wallet.owner] = wallet }
   }
 
-  mutating func apply(_ change: LedgerChange) {
+  public mutating func apply(_ change: LedgerChange) {
     for wallet in change.wallets {
       wallets[wallet.owner] = wallet.closedAt == nil ? wallet : nil
       if wallet.closedAt != nil { closed.insert(wallet.id) }

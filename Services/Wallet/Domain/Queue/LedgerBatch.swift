@@ -58,14 +58,17 @@ public struct LedgerBatch: Sendable {
   }
 
   /// `loaded` is the ledger before the first of the changes.
-  public init(_ changes: [LedgerChange], on loaded: Ledger, under term: WriterTerm, at now: Timestamp) {
+  public init(
+    _ changes: [LedgerChange], encoded: [any Sendable] = [], on loaded: Ledger, under term: WriterTerm,
+    at now: Timestamp
+  ) {
     var baseline = Baseline()
     var after = loaded
     for change in changes {
       baseline.note(change, on: after)
       after.apply(change)
     }
-    self.init(changes, encoded: [], since: baseline, on: after, under: term, at: now)
+    self.init(changes, encoded: encoded, since: baseline, on: after, under: term, at: now)
   }
 
   /// `after` is the ledger behind the last of the changes.

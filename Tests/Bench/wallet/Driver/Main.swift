@@ -14,7 +14,7 @@ struct BenchWallet: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench-wallet", abstract: "Fills books, and moves money in them as fast as it goes.",
     discussion: "Prints one line of JSON. Exit codes: 0 done, 1 a transfer failed, 64 usage.",
-    subcommands: [Fill.self, Plain.self, Service.self])
+    subcommands: [Fill.self, Plain.self, Service.self, Batches.self])
 }
 
 struct BooksOptions: ParsableArguments {
@@ -77,7 +77,7 @@ struct LoadOptions: ParsableArguments {
       rate > 0
       ? await transfers.steadily(rate, for: .seconds(seconds))
       : await transfers.closedLoop(callers: callers, for: .seconds(seconds))
-    FileHandle.standardOutput.write(Data((tally.json + "\n").utf8))
+    tally.print()
     if let failure = tally.firstFailure {
       FileHandle.standardError.write(Data("bench-wallet: \(failure)\n".utf8))
       throw ExitCode(1)
@@ -135,6 +135,30 @@ struct Service: AsyncParsableCommand {
     let service = ServiceTransfers(channel, key: key)
     try await load.run(Population(wallets: wallets)) { try await service.transfer($0) }
     await channel.close()
+  }
+}
+
+struct Batches: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Ready-made batches of as many transfers as there would be callers, one after the other.")
+
+  @OptionGroup var books: BooksOptions
+  @OptionGroup var load: LoadOptions
+
+  func run() async throws {
+    try await books.withDatabase(connections: 8) { database in
+      let store = try await MongoLedgerStore(database)
+      var batches = try await ReadyBatches(
+        store, Population(wallets: books.wallets), hotPercent: load.hot, size: load.callers)
+      try await batches.run(warmUp: .seconds(load.warmUp), for: .seconds(load.seconds)).print()
+      await store.close()
+    }
+  }
+}
+
+extension Tally {
+  fileprivate func print() {
+    FileHandle.standardOutput.write(Data((json + "\n").utf8))
   }
 }
 

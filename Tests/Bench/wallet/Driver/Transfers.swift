@@ -10,6 +10,16 @@ struct Transfer: Sendable {
   static let amount = Money(paise: 1)
 }
 
+extension Population {
+  /// The next one: so many of a hundred are of the first owner, the others of any.
+  func transfer(hotPercent: Int, using random: inout some RandomNumberGenerator) -> Transfer {
+    let isHot = Int.random(in: 0..<100, using: &random) < hotPercent
+    let owner = isHot ? 0 : Int.random(in: 0..<owners.count, using: &random)
+    let shopper = Int.random(in: 0..<shoppers.count, using: &random)
+    return Transfer(owner: owners[owner], shopper: shoppers[shopper], order: .generate(at: SystemClock().now()))
+  }
+}
+
 /// Makes transfers and takes the time of each.
 struct Transfers: Sendable {
   /// Returns how often it had to be tried again.
@@ -81,12 +91,7 @@ struct Transfers: Sendable {
     at due: ContinuousClock.Instant, after start: ContinuousClock.Instant, _ clock: ContinuousClock,
     _ random: inout SystemRandomNumberGenerator, _ tally: inout Tally
   ) async {
-    let isHot = Int.random(in: 0..<100, using: &random) < hotPercent
-    let owner = isHot ? 0 : Int.random(in: 0..<population.owners.count, using: &random)
-    let shopper = Int.random(in: 0..<population.shoppers.count, using: &random)
-    let next = Transfer(
-      owner: population.owners[owner], shopper: population.shoppers[shopper],
-      order: .generate(at: SystemClock().now()))
+    let next = population.transfer(hotPercent: hotPercent, using: &random)
     do {
       let conflicts = try await move(next)
       if due < start { tally.noteWarmUp() } else { tally.record(due.duration(to: clock.now), conflicts: conflicts) }
