@@ -71,8 +71,8 @@ struct Transfers: Sendable {
         if elapsed >= warmUp + duration { break }
         let due = Int(elapsed / .seconds(1) * Double(rate))
         while begun < due {
-          let dueAt = first + .seconds(1) * (Double(begun) / Double(rate))
           begun += 1
+          let dueAt = first + .seconds(1) * (Double(begun) / Double(rate))
           group.addTask {
             var tally = Tally()
             var random = SystemRandomNumberGenerator()
