@@ -28,10 +28,12 @@ struct PostingQueueTests {
     }
   }
 
-  private func gated(_ paise: Int64) async throws -> (WalletHarness, GatedStore) {
+  private func gated(
+    _ paise: Int64, pause: @escaping @Sendable (Duration) async -> Void = { _ in }
+  ) async throws -> (WalletHarness, GatedStore) {
     let books = InMemoryLedger()
     let gate = GatedStore(books)
-    let harness = WalletHarness(ledger: books, store: gate)
+    let harness = WalletHarness(ledger: books, store: gate, pause: pause)
     await gate.open()
     try await harness.openWallets()
     if paise > 0 { try await harness.deposit(paise, ref: "SEED-1") }
@@ -153,6 +155,40 @@ struct PostingQueueTests {
     await gate.open()
     _ = try await first
     #expect(harness.balances(harness.buyer) == [5_000, 0, 0])
+  }
+
+  // Goal: two callers who call again at once share their batches from then on. Method: a pause that lasts until it is
+  // cut short, so that the second batch is launched by nothing but the return of the first caller.
+  @Test("whoever is answered and calls again is in the next batch, beside those who waited meanwhile")
+  func regrouping() async throws {
+    let (harness, gate) = try await gated(70_000) { _ in try? await Task.sleep(for: .seconds(3_600)) }
+    let before = harness.ledger.commits
+    await gate.close()
+    async let returning: Void = {
+      for number in [11, 12] {
+        _ = try await harness.queue.perform(try harness.settle(1, hold: 0, of: .sample(number)))
+      }
+    }()
+    while await !gate.isAwaited { await Task.yield() }
+    async let waiting = harness.queue.perform(try harness.settle(1, hold: 0, of: .sample(13)))
+    while await harness.queue.waitingCount < 1 { await Task.yield() }
+    await gate.open()
+    try await returning
+    _ = try await waiting
+    #expect(harness.ledger.commits - before == 2)
+  }
+
+  @Test("nobody is waited for who does not come, nor after a caller who is alone")
+  func nobodyReturns() async throws {
+    let (harness, gate) = try await gated(70_000)
+    let before = harness.ledger.commits
+    let settlements = try (0..<3).map { try harness.settle(1, hold: 0, of: .sample(100 + $0)) }
+    let results = await together(harness, gate, settlements)
+    #expect(results.allSatisfy { (try? $0.get()) != nil })
+    #expect(harness.ledger.commits - before == 2)
+
+    let (alone, _) = try await gated(70_000) { _ in try? await Task.sleep(for: .seconds(3_600)) }
+    for number in 0..<3 { _ = try await alone.queue.perform(try alone.settle(1, hold: 0, of: .sample(100 + number))) }
   }
 
   // Goal: nobody waits for ever. Method: the lease is given back while a command is being looked up.

@@ -17,11 +17,12 @@ struct WalletHarness {
 
   init(
     ledger: InMemoryLedger = InMemoryLedger(), limits: WalletLimits = WalletLimits(),
-    bounds: QueueLimits = QueueLimits(), store: (any LedgerStore)? = nil
+    bounds: QueueLimits = QueueLimits(), store: (any LedgerStore)? = nil,
+    pause: @escaping @Sendable (Duration) async -> Void = { _ in }
   ) {
     self.ledger = ledger
     self.limits = limits
-    queue = PostingQueue(store: store ?? ledger, clock: clock, limits: limits, bounds: bounds, pause: { _ in })
+    queue = PostingQueue(store: store ?? ledger, clock: clock, limits: limits, bounds: bounds, pause: pause)
   }
 
   /// Wallets for owner, buyer and mediator, with so much available to the owner.

@@ -25,6 +25,7 @@ actor BatchWriter {
   private var flight: (batch: BatchFlight, landing: Task<BatchFlight.Landing, Never>)?
   private var landingWaiters: [CheckedContinuation<Void, Never>] = []
   private var lastSize = 1
+  private var regrouping: Regrouping
   /// For the callers of a batch that was committed.
   private var replies: [@Sendable () -> Void] = []
 
@@ -43,6 +44,7 @@ actor BatchWriter {
     self.line = line
     self.watch = watch
     memory = WalletMemory(max: bounds.walletsMax)
+    regrouping = Regrouping(callersMax: bounds.regroupMax)
   }
 
   /// Until when this process holds the lease; nil if it does not.
@@ -53,7 +55,9 @@ actor BatchWriter {
     while true {
       switch await line.event(enough: enough, isFlying: flight != nil) {
       case .entries: await assemble()
-      case .landed: await land()
+      case .landed:
+        await land()
+        await regroup()
       case .lease: await keepLease()
       case .nothing: return
       }
@@ -142,6 +146,22 @@ actor BatchWriter {
     flight = nil
     landingWaiters.forEach { $0.resume() }
     landingWaiters = []
+  }
+
+  /// After a batch of few callers, answers them before the next batch is launched, and has them in it if they come again
+  /// at once.
+  private func regroup() async {
+    let waiting = line.count
+    guard let awaited = regrouping.awaited(after: replies.count, beside: draft.entries.count + waiting) else { return }
+    answer()
+    let timer = Task.detached(executorPreference: executor) { [line, pause, bounds] in
+      await pause(bounds.regroupTime)
+      if !Task.isCancelled { line.wake() }
+    }
+    _ = await line.event(enough: waiting + awaited, isFlying: true)
+    timer.cancel()
+    regrouping.came(line.count - waiting, of: awaited)
+    await assemble()
   }
 
   private func answer() {

@@ -10,6 +10,10 @@ public struct QueueLimits: Sendable {
   public var batchBytesMax = 4 << 20
   /// Commands that are worth a look-up of their own while a batch is under way. Fewer wait until it is about to land.
   public var portionMin = 32
+  /// Up to how many callers at a time a batch is followed by a wait for those whom it has answered (`Regrouping`).
+  public var regroupMax = 32
+  /// How long that wait is at most: about what an answer, a further call and its way into the line take.
+  public var regroupTime = Duration.milliseconds(1)
   /// Attempts at one batch that does not fit the books after all (DOMAIN 0.4).
   public var attemptsMax = 3
   /// One round, from load to commit: far below the 60 s after which MongoDB ends a transaction by itself.

@@ -4,7 +4,7 @@ import Synchronization
 /// The commands that wait, and what else the writer is waiting for. One writer at a time looks at it.
 final class WaitingLine: Sendable {
   enum Event: Sendable {
-    /// Enough commands wait, or the batch under way is about to land and some do.
+    /// Enough commands wait, or the batch under way is about to land and some do, or the writer was woken.
     case entries
     /// The batch under way has ended.
     case landed
@@ -25,6 +25,7 @@ final class WaitingLine: Sendable {
     var isWorking = false
     var hasLanded = false
     var isApproaching = false
+    var isWoken = false
     var wantsLease = false
     var watch: Watch?
     var lastID: UInt64 = 0
@@ -35,8 +36,10 @@ final class WaitingLine: Sendable {
         isApproaching = false
         return .landed
       }
-      if let enough, waiting.count >= (isApproaching ? 1 : max(1, enough)) {
+      let isEnough = enough.map { waiting.count >= (isApproaching ? 1 : max(1, $0)) } ?? false
+      if isEnough || isWoken {
         isApproaching = false
+        isWoken = false
         return .entries
       }
       guard !isFlying else { return nil }
@@ -117,6 +120,11 @@ final class WaitingLine: Sendable {
   /// The batch under way has only its commit before it: what waits now can be looked up meanwhile, once.
   func approaches() {
     change { $0.isApproaching = true }
+  }
+
+  /// The writer has waited for long enough, also if nobody came.
+  func wake() {
+    change { $0.isWoken = true }
   }
 
   func landed() {
