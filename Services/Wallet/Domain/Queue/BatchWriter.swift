@@ -148,11 +148,12 @@ actor BatchWriter {
     landingWaiters = []
   }
 
-  /// After a batch of few callers, answers them before the next batch is launched, and has them in it if they come again
-  /// at once.
+  /// After a batch of few callers, answers them before the next is launched, and has them in it if they come again at
+  /// once.
   private func regroup() async {
     let waiting = line.count
-    guard let awaited = regrouping.awaited(after: replies.count, beside: draft.entries.count + waiting) else { return }
+    let others = draft.entries.count + waiting
+    guard let awaited = regrouping.awaited(after: replies.count, beside: others) else { return }
     answer()
     let timer = Task.detached(executorPreference: executor) { [line, pause, bounds] in
       await pause(bounds.regroupTime)
