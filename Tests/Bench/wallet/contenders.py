@@ -134,20 +134,28 @@ class Contender:
         return found
 
 
-class Plain(Contender):
-    """One transaction per transfer, on the same driver, rows and indexes."""
+class Direct(Contender):
+    """Whoever writes to MongoDB without a service."""
 
-    name = "plain"
+    # Of bench-wallet, and the database that it works on.
+    command = ""
 
     def start(self):
         self.start_mongod()
-        self.fill("plain")
+        self.fill(self.command)
 
     def run(self, callers, hot, seconds, rate=0):
-        return self.load(callers, hot, seconds, rate, "plain", "--mongo", self.uri, "--database", "plain")
+        return self.load(
+            callers, hot, seconds, rate, self.command, "--mongo", self.uri, "--database", self.command)
 
     def problems(self):
-        return self.book_problems("plain")
+        return self.book_problems(self.command)
+
+
+class Plain(Direct):
+    """One transaction per transfer, on the same driver, rows and indexes."""
+
+    name = command = "plain"
 
 
 class Service(Contender):
@@ -188,22 +196,13 @@ class Service(Contender):
         return self.book_problems("service")
 
 
-class Batches(Contender):
+class Batches(Direct):
     """What the database allows: the service's batches without the service, each of as many transfers."""
 
     name = "database"
+    command = "batches"
     # A lone call; what 256 callers come to, half of whom wait while the other half is committed; and the largest.
     numbers = (1, 128, 256, 500)
-
-    def start(self):
-        self.start_mongod()
-        self.fill("batches")
-
-    def run(self, callers, hot, seconds, rate=0):
-        return self.load(callers, hot, seconds, rate, "batches", "--mongo", self.uri, "--database", "batches")
-
-    def problems(self):
-        return self.book_problems("batches")
 
 
 SCHEMA = """

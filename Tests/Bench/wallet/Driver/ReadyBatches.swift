@@ -45,7 +45,7 @@ struct ReadyBatches {
       let took = began.duration(to: clock.now)
       let counts = began >= start
       if counts { timed += took }
-      for _ in 0..<size {
+      for _ in batch.changes {
         if counts { tally.record(took, conflicts: 0) } else { tally.noteWarmUp() }
       }
     }
