@@ -50,8 +50,7 @@ public struct WriteForwarding: Sendable {
 
   private func anywhere(_ message: [UInt8], _ context: CallContext, _ answer: Answer) async throws -> [UInt8] {
     while true {
-      try Task.checkCancellation()
-      if context.deadline?.hasPassed == true { throw Self.nobody }
+      try requireTime(context)
       let turn = queue.turn
       switch queue.place {
       case .here:
@@ -136,11 +135,16 @@ public struct WriteForwarding: Sendable {
     while true {
       // First of all: what lost the call may not have reached the channel's state yet.
       await pause(turn)
-      try Task.checkCancellation()
       if queue.turn != turn { return }
-      if channel.state == .ready || context.deadline?.hasPassed == true { throw Self.nobody }
+      try requireTime(context)
+      if channel.state == .ready { throw Self.nobody }
       channel.connect()
     }
+  }
+
+  private func requireTime(_ context: CallContext) throws {
+    try Task.checkCancellation()
+    if context.deadline?.hasPassed == true { throw Self.nobody }
   }
 
   /// Until the lease changes hands, and not for long.
