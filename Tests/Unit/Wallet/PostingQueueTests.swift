@@ -28,6 +28,11 @@ struct PostingQueueTests {
     }
   }
 
+  /// A pause that never ends by itself.
+  private static func untilCutShort(_: Duration) async {
+    for await _ in AsyncStream<Never>.makeStream().stream {}
+  }
+
   private func gated(
     _ paise: Int64, pause: @escaping @Sendable (Duration) async -> Void = { _ in }
   ) async throws -> (WalletHarness, GatedStore) {
@@ -161,7 +166,7 @@ struct PostingQueueTests {
   // cut short, so that the second batch is launched by nothing but the return of the first caller.
   @Test("whoever is answered and calls again is in the next batch, beside those who waited meanwhile")
   func regrouping() async throws {
-    let (harness, gate) = try await gated(70_000) { _ in try? await Task.sleep(for: .seconds(3_600)) }
+    let (harness, gate) = try await gated(70_000, pause: Self.untilCutShort)
     let before = harness.ledger.commits
     await gate.close()
     async let returning: Void = {
@@ -187,7 +192,7 @@ struct PostingQueueTests {
     #expect(results.allSatisfy { (try? $0.get()) != nil })
     #expect(harness.ledger.commits - before == 2)
 
-    let (alone, _) = try await gated(70_000) { _ in try? await Task.sleep(for: .seconds(3_600)) }
+    let (alone, _) = try await gated(70_000, pause: Self.untilCutShort)
     for number in 0..<3 { _ = try await alone.queue.perform(try alone.settle(1, hold: 0, of: .sample(100 + number))) }
   }
 
